@@ -1,0 +1,300 @@
+"""Settings: defaults, then `userprism.toml`, then environment `USERPRISM_*`, then the embedded stack's own addresses.
+
+A nested setting's environment name joins the path with two underscores: `USERPRISM_KAFKA__BOOTSTRAP`,
+`USERPRISM_CLICKHOUSE__PASSWORD`. Values are read as TOML where that parses (numbers, booleans, lists), else as text.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streams.errors import ConfigurationError
+from streams.topics import Topics
+
+__all__ = [
+    "ClickHouseSettings",
+    "DedupSettings",
+    "EncoderSettings",
+    "FeatureSettings",
+    "IntakeSettings",
+    "KafkaSettings",
+    "ProfilerSettings",
+    "SegmentationSettings",
+    "Settings",
+    "load_settings",
+]
+
+ENV_PREFIX = "USERPRISM_"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file; an unknown key is an error, not a silent default."""
+
+
+class KafkaSettings(_Section):
+    """Where the broker is and how topics are named."""
+
+    bootstrap: str = ""
+    events_topic: str = "events"
+    prefix: str = "userprism"
+    partitions: int = 4
+    replication: int = 1
+    session_timeout_ms: int = 10_000
+    #: how long `userprism.clicks` keeps blocks; must exceed the dedup window plus the longest outage to survive
+    clicks_retention_s: int = 86_400
+    #: passed to librdkafka as it is (security.protocol, sasl.*, ssl.*)
+    client: dict[str, str | int | bool] = {}
+
+    @property
+    def topics(self) -> Topics:
+        """Topic names under these settings."""
+        return Topics(self.events_topic, self.prefix)
+
+
+class ClickHouseSettings(_Section):
+    """Where ClickHouse's HTTP interface is."""
+
+    url: str = ""
+    database: str = "userprism"
+    user: str = "default"
+    password: str = ""
+    #: a user that may only read; `sql` uses it. Empty: the same as `user`, with readonly=1
+    reader_user: str = ""
+    reader_password: str = ""
+
+
+class IntakeSettings(_Section):
+    """How intake reads and cuts blocks."""
+
+    instance_id: str = "intake-0"
+    batch_events: int = 10_000
+    #: a Kafka transaction is committed at the latest after this many ms
+    linger_ms: int = 100
+    max_event_bytes: int = 1_000_000
+    max_properties: int = 1_000
+    max_depth: int = 32
+    max_id_bytes: int = 512
+    #: events further in the future than this are clamped to the record time and counted
+    future_tolerance_s: int = 600
+
+
+class DedupSettings(_Section):
+    """How far back a repeated message id is recognised."""
+
+    window_s: int = 600
+    max_ids: int = 20_000_000
+
+
+class ProfilerSettings(_Section):
+    """How the profiler reads, commits and holds its lease."""
+
+    instance_id: str = "profiler-0"
+    commit_interval_ms: int = 1_000
+    lease_margin_ms: int = 2_000
+    #: lease off only for tests that show that versions alone keep the tables right
+    lease: bool = True
+
+
+class EncoderSettings(_Section):
+    """Which encoder reads text, and how much processor it may take."""
+
+    instance_id: str = "encoder-0"
+    text: str = "text"
+    batch: int = 32
+    #: niceness of the encoder process: content may wait, clicks may not
+    nice: int = 10
+    models_dir: str = ""
+
+
+class FeatureSettings(_Section):
+    """One declared feature; `kind` names the algebra, the rest are its parameters."""
+
+    name: str
+    kind: str
+    by: list[str] = []
+    of: str = ""
+    half_lives: list[str] = []
+    events: list[str] = []
+    buckets: int = 0
+    gap: str = ""
+    window: str = ""
+    keys: list[str] = []
+    options: dict[str, Any] = {}
+
+
+class SegmentationSettings(_Section):
+    """The k-means behind the segments and the parts of the vector it sees."""
+
+    n_clusters: int = 8
+    rate: float = 0.01
+    mode: str = "adaptive"
+    seed: int = 7
+    #: weight of each part of the person's vector
+    parts: dict[str, float] = msgspec.field(
+        default_factory=lambda: {"behaviour": 1.0, "categories": 1.0, "interest": 1.0}
+    )
+    interest_dim: int = 48
+    touches: int = 64
+    touch_half_life: str = "14d"
+    ewma: float = 0.3
+    margin: float = 0.1
+
+
+class Settings(_Section):
+    """Everything `userprism.toml` can say."""
+
+    data_dir: str = ".userprism"
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    intake: IntakeSettings = IntakeSettings()
+    dedup: DedupSettings = DedupSettings()
+    profiler: ProfilerSettings = ProfilerSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
+    #: empty: the default set of streams.profiles
+    features: list[FeatureSettings] = []
+
+    @property
+    def data(self) -> Path:
+        """The data directory as an absolute path."""
+        return Path(self.data_dir).absolute()
+
+    @property
+    def run_dir(self) -> Path:
+        """Where running roles leave their status and the embedded stack its addresses."""
+        return self.data / "run"
+
+    @property
+    def stack_file(self) -> Path:
+        """Addresses and credentials of the embedded stack, written by the supervisor (mode 0600)."""
+        return self.run_dir / "stack.json"
+
+    def require_kafka(self) -> str:
+        """Return the bootstrap servers, or say every place that was looked at."""
+        return self._require(self.kafka.bootstrap, "kafka.bootstrap", "KAFKA__BOOTSTRAP", "a Kafka broker")
+
+    def require_clickhouse(self) -> str:
+        """Return ClickHouse's URL, or say every place that was looked at."""
+        return self._require(self.clickhouse.url, "clickhouse.url", "CLICKHOUSE__URL", "a ClickHouse server")
+
+    def _require(self, value: str, key: str, env: str, what: str) -> str:
+        if value:
+            return value
+        msg = (
+            f"no address of {what}. Looked at: `{key}` in the configuration file, the environment variable "
+            f"{ENV_PREFIX}{env}, and the embedded stack's {self.stack_file} (not running). "
+            "Set one of them, run `userprism up`, or add --embedded."
+        )
+        raise ConfigurationError(msg)
+
+
+def load_settings(
+    path: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read settings from all their sources.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The TOML file. Default: `$USERPRISM_CONFIG`, else `userprism.toml` in the working directory if it exists.
+    overrides : mapping, optional
+        Nested values from the command line; they win over everything else.
+    environ : mapping, optional
+        Stands in for `os.environ`.
+
+    Raises
+    ------
+    ConfigurationError
+        A file that was asked for is missing or broken, a key is unknown, a value has the wrong type, or
+        two settings contradict each other.
+    """
+    env = os.environ if environ is None else environ
+    chosen = path or env.get(f"{ENV_PREFIX}CONFIG") or ("userprism.toml" if Path("userprism.toml").exists() else None)
+    tree: dict[str, Any] = _read_file(Path(chosen)) if chosen else {}
+    for name, text in env.items():
+        if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).split("__")[0].lower() in _TOP_LEVEL:
+            _merge(tree, _nest(name.removeprefix(ENV_PREFIX).lower().split("__"), _parse_value(text)))
+    _merge(tree, dict(overrides or {}))
+    settings = _convert(_with_stack(tree, _convert(tree, chosen)), chosen)
+    _check(settings)
+    return settings
+
+
+_TOP_LEVEL = set(Settings.__struct_fields__)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"the configuration file {path} doesn't exist; check --config or create it"
+        raise ConfigurationError(msg) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not valid TOML: {error}"
+        raise ConfigurationError(msg) from None
+
+
+def _convert(tree: dict[str, Any], source: str | Path | None) -> Settings:
+    try:
+        return msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        msg = f"{error} (settings from {source or 'defaults'} and {ENV_PREFIX}* variables)"
+        raise ConfigurationError(msg) from None
+
+
+def _with_stack(tree: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Fill in the embedded stack's addresses where nothing else gave any."""
+    if (settings.kafka.bootstrap and settings.clickhouse.url) or not settings.stack_file.exists():
+        return tree
+    stack = msgspec.json.decode(settings.stack_file.read_bytes())
+    if not settings.kafka.bootstrap:
+        tree.setdefault("kafka", {}).update(stack.get("kafka", {}))
+    if not settings.clickhouse.url:
+        tree.setdefault("clickhouse", {}).update(stack.get("clickhouse", {}))
+    return tree
+
+
+def _check(settings: Settings) -> None:
+    kafka, dedup = settings.kafka, settings.dedup
+    if kafka.clicks_retention_s <= dedup.window_s:
+        msg = (
+            f"kafka.clicks_retention_s = {kafka.clicks_retention_s} must exceed dedup.window_s = {dedup.window_s}: "
+            "restoring rebuilds the dedup window from the blocks before the stored position"
+        )
+        raise ConfigurationError(msg)
+    if settings.profiler.lease_margin_ms >= kafka.session_timeout_ms:
+        msg = (
+            f"profiler.lease_margin_ms = {settings.profiler.lease_margin_ms} must be below "
+            f"kafka.session_timeout_ms = {kafka.session_timeout_ms}"
+        )
+        raise ConfigurationError(msg)
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _nest(path: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,80 @@
+"""What a role tells the outside: log lines on stderr, and a status file that `status` and the live table read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+__all__ = ["RoleStatus", "configure_logging", "read_statuses"]
+
+_STATUS_INTERVAL_S = 0.5
+
+
+def configure_logging(role: str, level: str = "INFO") -> None:
+    """Log to stderr, one line an entry, with the role's name and UTC time."""
+    formatter = logging.Formatter(f"%(asctime)s.%(msecs)03dZ {role} %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class RoleStatus:
+    """A small JSON file `<run_dir>/<name>.json` that always holds the role's latest numbers.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Created when missing.
+    name : str
+        The role's instance, e.g. ``profiler-0``.
+
+    Notes
+    -----
+    `state` is ``starting``, ``ready`` (subscribed and able to work), ``paused`` or ``stopping``. Writing is atomic (a
+    rename) and happens at most twice a second unless `state` changes.
+    """
+
+    def __init__(self, run_dir: Path, name: str) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self._path = run_dir / f"{name}.json"
+        self._fields: dict[str, Any] = {"role": name, "pid": os.getpid(), "state": "starting", "since": time.time()}
+        self._written_at = 0.0
+        self._write()
+
+    def update(self, **fields: Any) -> None:
+        """Merge `fields` in; numbers are cumulative unless their name says otherwise."""
+        changed = fields.get("state", self._fields["state"]) != self._fields["state"]
+        self._fields.update(fields)
+        if changed or time.monotonic() - self._written_at >= _STATUS_INTERVAL_S:
+            self._write()
+
+    def close(self) -> None:
+        """Remove the file: the role has stopped cleanly."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        self._fields["updated"] = time.time()
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_bytes(msgspec.json.encode(self._fields))
+        temporary.replace(self._path)
+        self._written_at = time.monotonic()
+
+
+def read_statuses(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return the latest status of every role that left one, by name; a half-gone file is skipped."""
+    statuses: dict[str, dict[str, Any]] = {}
+    for path in sorted(run_dir.glob("*.json")):
+        try:
+            fields = msgspec.json.decode(path.read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            continue
+        if isinstance(fields, dict) and "role" in fields:
+            statuses[fields["role"]] = fields
+    return statuses

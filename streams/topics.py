@@ -1,0 +1,52 @@
+"""Names of the Kafka topics, derived from two settings so that two stacks can share a broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Topics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic userprism reads or writes.
+
+    Parameters
+    ----------
+    events : str
+        Where producers publish; userprism only reads it (and `replay` and `generate` write to it).
+    prefix : str
+        First part of the name of every topic that userprism owns.
+    """
+
+    events: str = "events"
+    prefix: str = "userprism"
+
+    @property
+    def clicks(self) -> str:
+        """Arrow blocks keyed by person, written by intake in transactions."""
+        return f"{self.prefix}.clicks"
+
+    @property
+    def content(self) -> str:
+        """Pieces of content that people touched, for the encoder."""
+        return f"{self.prefix}.content"
+
+    @property
+    def vectors(self) -> str:
+        """Vectors of content, one Arrow block per encoded batch."""
+        return f"{self.prefix}.vectors"
+
+    @property
+    def dead_letters(self) -> str:
+        """Events that were refused, as they came, with the reason in the headers."""
+        return f"{self.prefix}.dead-letters"
+
+    @property
+    def segment_changes(self) -> str:
+        """One record per person and change of segment; at least once, with a stable id."""
+        return f"{self.prefix}.segment-changes"
+
+    def owned(self) -> tuple[str, ...]:
+        """All topics that `init` creates beside `events`."""
+        return (self.clicks, self.content, self.vectors, self.dead_letters, self.segment_changes)
