@@ -1,0 +1,137 @@
+"""The few librdkafka settings that everything shares, each with its reason, and the topics that `init` creates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.errors import StateError, UnavailableError
+from streams.settings import Settings
+
+__all__ = ["client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "wait_for_broker"]
+
+_METADATA_TIMEOUT_S = 10.0
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Return what every client needs: the address, and whatever security settings the operator gave."""
+    return {"bootstrap.servers": settings.require_kafka(), "log_level": 3, **settings.kafka.client}
+
+
+def consumer_config(settings: Settings, group: str, instance_id: str, **extra: Any) -> dict[str, Any]:
+    """Return a consumer's configuration; `extra` wins.
+
+    Notes
+    -----
+    `fetch.queue.backoff.ms`: the default of 1 s stalls a consumer that empties its queue faster than that.
+    `receive.message.max.bytes`: the embedded broker ignores `fetch.max.bytes`.
+    `group.instance.id`: dead members of the embedded broker never expire, a static member takes its own place again.
+    """
+    return {
+        **client_config(settings),
+        "group.id": group,
+        "group.instance.id": instance_id,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "session.timeout.ms": settings.kafka.session_timeout_ms,
+        "heartbeat.interval.ms": max(settings.kafka.session_timeout_ms // 10, 100),
+        "fetch.queue.backoff.ms": 10,
+        "fetch.wait.max.ms": 50,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 131_072,
+        "receive.message.max.bytes": 2_000_000_000,
+        **extra,
+    }
+
+
+def producer_config(settings: Settings, **extra: Any) -> dict[str, Any]:
+    """Return a producer's configuration: acknowledged by all replicas, idempotent, in order; `extra` wins."""
+    return {
+        **client_config(settings),
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "message.max.bytes": 10_000_000,
+        **extra,
+    }
+
+
+def end_offsets(settings: Settings, topic: str, *, committed: bool = True) -> dict[int, int]:
+    """Return the next offset of each partition of `topic`: the last stable one, or (`committed=False`) the log's end."""
+    isolation = "read_committed" if committed else "read_uncommitted"
+    consumer = Consumer({**client_config(settings), "group.id": "userprism.offsets", "isolation.level": isolation})
+    try:
+        metadata = consumer.list_topics(topic, timeout=_METADATA_TIMEOUT_S)
+        partitions = metadata.topics[topic].partitions
+        return {
+            p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=_METADATA_TIMEOUT_S)[1]
+            for p in partitions
+        }
+    except KafkaException as error:
+        raise UnavailableError(_unreachable(settings, error)) from error
+    finally:
+        consumer.close()
+
+
+def ensure_topics(settings: Settings, *, partitions: int | None = None) -> None:
+    """Create every topic that is missing; refuse one whose partition count differs from the settings.
+
+    Raises
+    ------
+    StateError
+        `userprism.clicks` exists with another partition count: people would change their owner.
+    UnavailableError
+        The broker can't be reached.
+    """
+    topics = settings.kafka.topics
+    count = settings.kafka.partitions if partitions is None else partitions
+    admin = AdminClient(client_config(settings))
+    try:
+        existing = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise UnavailableError(_unreachable(settings, error)) from error
+    if topics.clicks in existing and len(existing[topics.clicks].partitions) != count:
+        msg = (
+            f"topic {topics.clicks} has {len(existing[topics.clicks].partitions)} partitions, the settings say "
+            f"kafka.partitions = {count}. A person's partition is fixed by this number: set it back, or start afresh "
+            "with another kafka.prefix and clickhouse.database"
+        )
+        raise StateError(msg)
+    retention_ms = str(settings.kafka.clicks_retention_s * 1000)
+    new = [
+        NewTopic(
+            name,
+            num_partitions=count,
+            replication_factor=settings.kafka.replication,
+            config={"retention.ms": retention_ms} if name == topics.clicks else {},
+        )
+        for name in (topics.events, *topics.owned())
+        if name not in existing
+    ]
+    if new:
+        for future in admin.create_topics(new).values():
+            future.result()
+
+
+def wait_for_broker(settings: Settings, timeout_s: float, *, alive: Callable[[], bool] = lambda: True) -> None:
+    """Return once the broker answers a metadata request; `alive` lets the caller give up early."""
+    deadline = time.monotonic() + timeout_s
+    admin = AdminClient({**client_config(settings), "log_level": 0})
+    while True:
+        try:
+            admin.list_topics(timeout=1.0)
+        except KafkaException as error:
+            if time.monotonic() > deadline or not alive():
+                raise UnavailableError(_unreachable(settings, error)) from error
+        else:
+            return
+
+
+def _unreachable(settings: Settings, error: Exception) -> str:
+    return f"the Kafka broker at {settings.kafka.bootstrap} doesn't answer ({error}); is it running and reachable from here?"
