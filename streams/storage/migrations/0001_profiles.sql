@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS profiles
     kafka_partition  UInt32,
     next_offset      UInt64,
     lease_until      DateTime64(3, 'UTC'),
-    updated_at       DateTime64(3, 'UTC'),
+    updated_at       DateTime64(3, 'UTC') DEFAULT now64(3),
 
     -- a person
     segment          Int64,
