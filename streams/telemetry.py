@@ -6,12 +6,14 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-__all__ = ["RoleStatus", "configure_logging", "read_statuses"]
+__all__ = ["RoleStatus", "Stages", "configure_logging", "read_statuses"]
 
 _STATUS_INTERVAL_S = 0.5
 
@@ -78,3 +80,28 @@ def read_statuses(run_dir: Path) -> dict[str, dict[str, Any]]:
         if isinstance(fields, dict) and "role" in fields:
             statuses[fields["role"]] = fields
     return statuses
+
+
+class Stages:
+    """Seconds spent in each named stage of a role, for the status file and the benchmarks.
+
+    Examples
+    --------
+    >>> stages = Stages()
+    >>> with stages("decode"):
+    ...     pass
+    >>> sorted(stages.seconds)
+    ['decode']
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add the time of the block to `name`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

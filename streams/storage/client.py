@@ -14,7 +14,7 @@ from streams.settings import Settings
 
 __all__ = ["COMMIT_SETTINGS", "connect"]
 
-#: One INSERT is one block only under these (DESIGN 6); `insert_deduplicate=0` because a repeated block must reach the views.
+#: One INSERT is one block only under these (DESIGN 6); `insert_deduplicate=0`: a repeated block must reach the views.
 COMMIT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,
     "insert_deduplicate": 0,

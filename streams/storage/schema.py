@@ -1,4 +1,4 @@
-"""`init`: topics and the ClickHouse schema, applied in order and remembered, so that running it again changes nothing."""
+"""`init`: topics and the ClickHouse schema, applied in order and remembered; running it again changes nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def initialise(settings: Settings) -> list[str]:
 
 
 def apply_migrations(client: Client) -> list[str]:
-    """Apply the migrations that this database hasn't seen; a statement is idempotent, so a crash in between is harmless."""
+    """Apply the migrations this database hasn't seen; every statement is idempotent, so a crash is harmless."""
     client.command(
         "CREATE TABLE IF NOT EXISTS schema_migrations (name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) "
         "ENGINE = ReplacingMergeTree(applied_at) ORDER BY name"
@@ -70,12 +70,13 @@ def _hold_partition_count(client: Client, settings: Settings) -> None:
     wanted = str(settings.kafka.partitions)
     if not rows:
         client.command(
-            "INSERT INTO cluster_facts (name, value) VALUES ('partitions', {value:String})", parameters={"value": wanted}
+            "INSERT INTO cluster_facts (name, value) VALUES ('partitions', {value:String})",
+            parameters={"value": wanted},
         )
     elif rows[0][0] != wanted:
         msg = (
-            f"this database was initialised with {rows[0][0]} partitions, the settings say kafka.partitions = {wanted}. "
-            "Set it back, or start afresh with another clickhouse.database and kafka.prefix"
+            f"this database was initialised with {rows[0][0]} partitions, the settings say kafka.partitions = "
+            f"{wanted}. Set it back, or start afresh with another clickhouse.database and kafka.prefix"
         )
         raise StateError(msg)
 

@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS segments
     model_version UInt64,
     cause         LowCardinality(String),
     centre        Array(Float64),
-    minted_at     DateTime64(3, 'UTC')
+    minted_at     DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(model_version)
 ORDER BY segment;
@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS model_versions
     space_id      String,
     layout        UInt64,
     snapshot      String CODEC(ZSTD(1)),
-    created_at    DateTime64(3, 'UTC')
+    created_at    DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(created_at)
 ORDER BY model_version;

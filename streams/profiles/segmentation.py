@@ -1,0 +1,228 @@
+"""Who is in which segment: vectors -> online k-means -> a label that holds (DESIGN 9).
+
+Labels are not part of the exact state: they are written under the version of the model that gave them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from streams.profiles.interest import VectorTable
+from streams.profiles.state import PartitionState
+
+from online_models import KMeans, Stabiliser
+from streams.profiles.vectors import VectorSpace
+from streams.settings import SegmentationSettings
+
+__all__ = ["UNASSIGNED", "ModelChange", "PartitionLabels", "Segmentation"]
+
+Rows = npt.NDArray[np.int32]
+
+#: The label of people whom no model has seen yet.
+UNASSIGNED = -2
+
+#: The first centres are fitted on this many people (adaptive k-means' warm-up, DESIGN 9), on fewer once the log is read.
+_FIRST_FIT_PEOPLE = 1_000
+#: While history is young every profile is thin: centres are fitted again each time so many times the events are in.
+_REFIT_GROWTH = 4.0
+_SAMPLE = 5_000
+#: Interest is a part of the vector that arrives later than the rest; this much more of it known calls for another fit.
+_REFIT_KNOWN = 0.2
+_REFIT_KNOWN_DRAINED = 0.02
+#: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
+_VERSION_VECTORS = 20_000
+
+
+class PartitionLabels:
+    """Labels of one partition's people, by row.
+
+    Attributes
+    ----------
+    committed, since_us : ndarray of int64
+        The label that ClickHouse holds, and since when (event time).
+    known : ndarray of float64
+        Share of each person's interest whose content has a vector.
+    """
+
+    def __init__(self, settings: SegmentationSettings) -> None:
+        self.stabiliser = Stabiliser(alpha=settings.ewma, margin=settings.margin)
+        self.committed = np.empty(0, np.int64)
+        self.since_us = np.empty(0, np.int64)
+        self.known = np.empty(0, np.float64)
+
+    def resize(self, people: int) -> None:
+        """Make room; newcomers are unassigned."""
+        missing = people - len(self.committed)
+        if missing > 0:
+            room = max(missing, len(self.committed))
+            self.committed = np.append(self.committed, np.full(room, UNASSIGNED, np.int64))
+            self.since_us = np.append(self.since_us, np.zeros(room, np.int64))
+            self.known = np.append(self.known, np.zeros(room))
+        self.stabiliser.resize(people)
+
+    def restore(self, segment: npt.NDArray[np.int64], since_us: npt.NDArray[np.int64]) -> None:
+        """Start from what ClickHouse holds: rows 0..n-1."""
+        self.resize(len(segment))
+        self.committed[: len(segment)] = segment
+        self.since_us[: len(segment)] = since_us
+        self.stabiliser.seed_labels(np.arange(len(segment), dtype=np.int32), segment)
+
+    def of(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Return the current labels of `rows`."""
+        return self.stabiliser.labels[rows]
+
+    def sizes(self, people: int) -> dict[int, int]:
+        """Return people per segment, the unassigned included."""
+        labels, counts = np.unique(self.stabiliser.labels[:people], return_counts=True)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """A segment id that came to be, and why."""
+
+    segment: int
+    cause: str
+    centre: npt.NDArray[np.float64]
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    kmeans: bytes
+    scaler: bytes
+    widths: tuple[int, ...]
+    events: int
+    known: float
+
+
+class Segmentation:
+    """One k-means for all partitions of a profiler.
+
+    Parameters
+    ----------
+    settings : SegmentationSettings
+        Number of clusters, rate, part weights.
+    table : VectorTable
+        Vectors of content, already projected.
+    """
+
+    def __init__(self, settings: SegmentationSettings, table: VectorTable) -> None:
+        self._settings = settings
+        self._space = VectorSpace(table, settings.parts)
+        self._model = self._new_model()
+        self._random = np.random.default_rng(settings.seed)
+        self._events_at_fit = 0
+        self._known_at_fit = 0.0
+        self._learned_at_version = 0
+        self._fitted = False
+        self._minted: list[ModelChange] = []
+        self._cause = ""
+
+    @property
+    def model(self) -> KMeans:
+        """The k-means itself."""
+        return self._model
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there are segments yet."""
+        return self._fitted
+
+    def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
+        """Learn from people whose state has just changed, and label them."""
+        labels.resize(state.people)
+        if not self._fitted or not len(rows):
+            return
+        raw, known = self._space.raw(state, rows)
+        labels.known[rows] = known
+        self._space.learn(raw)
+        points = self._space.transform(raw)
+        self._model.learn_many(points)
+        labels.stabiliser.assign(rows, points, self._model)
+
+    def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> Rows:
+        """Look at people again whose content has become known; return those whose label is another now."""
+        labels.resize(state.people)
+        if not self._fitted or not len(rows):
+            return rows[:0]
+        raw, labels.known[rows] = self._space.raw(state, rows)
+        labels.stabiliser.forget(rows)
+        now = labels.stabiliser.assign(rows, self._space.transform(raw), self._model)
+        return rows[now != labels.committed[rows]]
+
+    def fit_if_due(self, people: Sequence[tuple[PartitionState, PartitionLabels]], *, drained: bool) -> bool:
+        """Fit the centres on a sample of everybody when there is a reason to; return whether it was done."""
+        total = sum(state.people for state, _ in people)
+        events = sum(state.accepted for state, _ in people)
+        known = self._known_share(people, total)
+        cause = self._cause_for_fit(total, events, known, drained=drained)
+        if not cause:
+            return False
+        raw = np.vstack([self._sample(state, labels, total) for state, labels in people if state.people])
+        self._space.fit(raw)
+        self._model.refit(self._space.transform(raw), cause)
+        self._fitted = True
+        self._events_at_fit, self._known_at_fit, self._cause = events, known, cause
+        return True
+
+    def take_version(self) -> str | None:
+        """Return the cause of a new model version when one is due, and begin it."""
+        changes = self._model.drain_changes()
+        self._minted += [ModelChange(c.segment_id, c.cause, c.centre) for c in changes]
+        grown = self._model.learned - self._learned_at_version >= _VERSION_VECTORS
+        if not (changes or self._cause or grown):
+            return None
+        cause = self._cause or (changes[-1].cause if changes else "learned")
+        self._cause = ""
+        self._learned_at_version = self._model.learned
+        return cause
+
+    def take_minted(self) -> list[ModelChange]:
+        """Return the segment ids minted since the last call."""
+        minted, self._minted = self._minted, []
+        return minted
+
+    def snapshot(self) -> bytes:
+        """Return everything that `restore` needs, without pickle."""
+        scaler, widths = self._space.snapshot()
+        return msgspec.msgpack.encode(
+            _Snapshot(self._model.snapshot(), scaler, widths, self._events_at_fit, self._known_at_fit)
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a stored version."""
+        stored = msgspec.msgpack.decode(snapshot, type=_Snapshot)
+        self._model = KMeans.from_snapshot(stored.kmeans)
+        self._space.restore(stored.scaler, stored.widths)
+        self._events_at_fit, self._known_at_fit = stored.events, stored.known
+        self._learned_at_version = self._model.learned
+        self._fitted = True
+
+    def _new_model(self) -> KMeans:
+        s = self._settings
+        return KMeans(s.n_clusters, s.rate, mode=s.mode, seed=s.seed)
+
+    def _cause_for_fit(self, total: int, events: int, known: float, *, drained: bool) -> str:
+        if not self._fitted:
+            enough = total >= _FIRST_FIT_PEOPLE or (drained and total > self._settings.n_clusters)
+            return "first fit" if enough else ""
+        if known - self._known_at_fit > (_REFIT_KNOWN_DRAINED if drained else _REFIT_KNOWN):
+            return "content vectors arrived"
+        if events >= self._events_at_fit * _REFIT_GROWTH or (drained and events > self._events_at_fit * 1.2):
+            return "history grew"
+        return ""
+
+    def _known_share(self, people: Iterable[tuple[PartitionState, PartitionLabels]], total: int) -> float:
+        return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
+
+    def _sample(self, state: PartitionState, labels: PartitionLabels, total: int) -> npt.NDArray[np.float64]:
+        wanted = max(1, round(_SAMPLE * state.people / total))
+        rows = np.arange(state.people, dtype=np.int32)
+        if wanted < len(rows):
+            rows = np.sort(self._random.choice(rows, wanted, replace=False))
+        labels.resize(state.people)
+        raw, labels.known[rows] = self._space.raw(state, rows)
+        return raw

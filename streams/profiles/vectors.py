@@ -1,0 +1,97 @@
+"""A person's vector: behaviour ++ categories ++ interest, standardised, each part with the weight it was given.
+
+Behaviour columns are standardised one by one. The columns of the other two parts are coordinates of one space (a hashed
+category profile, a projection of content vectors), so each of those parts is centred by column and scaled as a whole:
+scaling every coordinate by itself would blow the directions that carry nothing up to the size of those that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from streams.profiles.interest import VectorTable, interest
+from streams.profiles.state import PartitionState
+
+from online_models import StandardScaler
+
+__all__ = ["PART_NAMES", "VectorSpace"]
+
+Floats = npt.NDArray[np.float64]
+
+PART_NAMES = ("behaviour", "categories", "interest")
+
+_SCALED_BY_COLUMN = {"behaviour"}
+_SMALLEST_SCALE = 1e-6
+
+
+class VectorSpace:
+    """Turns the state of people into points that k-means can compare.
+
+    Parameters
+    ----------
+    table : VectorTable
+        Projected content vectors; its width is the width of the interest part.
+    weights : mapping
+        Weight of each part; 0 leaves a part out of distances. A part's columns share its weight, so that a part with
+        more columns doesn't count more.
+    """
+
+    def __init__(self, table: VectorTable, weights: Mapping[str, float]) -> None:
+        self._table = table
+        self._weights = weights
+        self._scaler = StandardScaler()
+        self._scale: Floats | None = None
+        self._widths: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of a vector; 0 before the first one was built."""
+        return sum(self._widths)
+
+    def raw(self, state: PartitionState, rows: npt.NDArray[np.int32]) -> tuple[Floats, npt.NDArray[np.float64]]:
+        """Return (vectors (n, width) with NaN where a part is missing, known share of each person's interest (n,))."""
+        ids, weights = state.touches(rows)
+        liked, known = interest(ids, weights, self._table)
+        parts = (state.behaviour(rows), state.categories(rows), liked)
+        self._widths = tuple(part.shape[1] for part in parts)
+        return np.hstack(parts, dtype=np.float64), known
+
+    def fit(self, raw: Floats) -> None:
+        """Take mean and scale from these vectors."""
+        self._scaler = StandardScaler()
+        self.learn(raw)
+
+    def learn(self, raw: Floats) -> None:
+        """Let mean and scale follow the stream."""
+        self._scaler.learn_many(raw)
+        deviation = np.sqrt(self._scaler.var)
+        scales = []
+        start = 0
+        for name, width in zip(PART_NAMES, self._widths, strict=True):
+            part = deviation[start : start + width]
+            start += width
+            if name not in _SCALED_BY_COLUMN:
+                part = np.full(width, np.sqrt(np.mean(part**2)))
+            weight = self._weights.get(name, 0.0) / np.sqrt(max(width, 1))
+            scales.append(np.where(part > _SMALLEST_SCALE, weight / np.maximum(part, _SMALLEST_SCALE), 0.0))
+        self._scale = np.concatenate(scales)
+
+    def transform(self, raw: Floats) -> Floats:
+        """Return comparable points (n, width); what is missing becomes 0, the standardised mean."""
+        if self._scale is None:
+            msg = "transform before fit"
+            raise RuntimeError(msg)
+        points = (raw - self._scaler.mean) * self._scale
+        return np.nan_to_num(points, copy=False, nan=0.0)
+
+    def snapshot(self) -> tuple[bytes, tuple[int, ...]]:
+        """Return what `restore` needs."""
+        return self._scaler.snapshot(), self._widths
+
+    def restore(self, snapshot: bytes, widths: tuple[int, ...]) -> None:
+        """Go on from a snapshot."""
+        self._scaler = StandardScaler.from_snapshot(snapshot)
+        self._widths = widths
+        self.learn(np.empty((0, sum(widths))))

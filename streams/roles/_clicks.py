@@ -1,0 +1,218 @@
+"""The profiler's end of `userprism.clicks`: which partitions are ours, where each starts, and how far we have read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
+from streams.kafka import client_config, consumer_config
+from streams.settings import Settings
+
+__all__ = ["Clicks", "Record", "refuse_second_profiler"]
+
+#: Errors of an offset commit that say somebody else owns our partitions now.
+_NOT_OURS = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError._STATE,  # noqa: SLF001 - librdkafka's own codes have leading underscores
+}
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
+_BLOCKS_A_POLL = 16
+_POLL_S = 0.05
+_METADATA_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka message of the topic."""
+
+    partition: int
+    offset: int
+    record_time_us: int
+    value: bytes
+
+
+class Clicks:
+    """A static member of the profilers' group.
+
+    Parameters
+    ----------
+    settings : Settings
+        Topic, group and instance id.
+    acquire : callable
+        Called with a partition that has become ours and the first offset its log still holds; returns where to
+        start.
+    release : callable
+        Called with a partition that is no longer ours; its memory must go.
+    """
+
+    def __init__(self, settings: Settings, acquire: Callable[[int, int], int], release: Callable[[int], None]) -> None:
+        self._topic = settings.kafka.topics.clicks
+        self._acquire, self._release = acquire, release
+        self._reached: dict[int, int | None] = {}
+        self._committed: dict[int, int] = {}
+        self._failure: Exception | None = None
+        self._consumer = Consumer(
+            consumer_config(
+                settings,
+                f"{settings.kafka.prefix}.profiler",
+                settings.profiler.instance_id,
+                **{"enable.partition.eof": True},
+            )
+        )
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that are ours now."""
+        return sorted(self._reached)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end of every partition has been seen."""
+        return bool(self._reached) and None not in self._reached.values()
+
+    @property
+    def offsets_committed(self) -> dict[int, int]:
+        """What the group knows of us."""
+        return self._committed
+
+    def reached(self, next_offsets: Mapping[int, int]) -> dict[int, int]:
+        """Return how far each partition is read: past the control records at a log's end, else its `next_offset`."""
+        return {p: max(offset, self._reached.get(p) or 0) for p, offset in next_offsets.items()}
+
+    def poll(self) -> list[Record]:
+        """Return the next blocks, oldest first within a partition; at most a few, after at most 50 ms.
+
+        Raises
+        ------
+        StateError
+            An offset that the stored position names is no longer in the log.
+        UnavailableError
+            The broker reports an error that may pass.
+        """
+        records = []
+        for message in self._consumer.consume(_BLOCKS_A_POLL, _POLL_S):
+            error = message.error()
+            if error is None:
+                self._reached[message.partition()] = None
+                value = message.value()
+                if value:  # an empty record pads a broker's log after an unclean stop
+                    records.append(_record(message, value))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                self._reached[message.partition()] = message.offset()
+            elif error.code() in _OUT_OF_RANGE:
+                raise StateError(self._out_of_range(message))
+            elif error.fatal():
+                msg = f"another process with the same instance id has taken this member's place ({error.str()})"
+                raise AlreadyRunningError(msg)
+        self._raise_failure()
+        return records
+
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit offsets to the group and wait: success proves that this generation still owns them.
+
+        Raises
+        ------
+        LeaseLostError
+            The group has moved on.
+        UnavailableError
+            The broker can't be reached.
+        """
+        wanted = [TopicPartition(self._topic, p, offset) for p, offset in offsets.items()]
+        if not wanted:
+            return
+        try:
+            self._consumer.commit(offsets=wanted, asynchronous=False)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in _NOT_OURS:
+                msg = f"the group has given partitions {sorted(offsets)} to another member ({error.args[0].str()})"
+                raise LeaseLostError(msg) from error
+            msg = f"offsets can't be committed: {error.args[0].str()}"
+            raise UnavailableError(msg) from error
+        self._committed |= offsets
+
+    def restart(self) -> None:
+        """Acquire every partition that is ours anew; what was fetched is thrown away."""
+        owned = [TopicPartition(self._topic, p) for p in self._reached]
+        self._on_revoke(self._consumer, owned)
+        self._on_assign(self._consumer, owned)
+        self._raise_failure()
+
+    def hold(self) -> None:
+        """Stop fetching, and stay in the group while ClickHouse is away."""
+        self._consumer.pause(self._consumer.assignment())
+        self._consumer.poll(0)
+        self._failure = None
+
+    def close(self) -> None:
+        """Leave; a static member's place is kept for its return."""
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        starts = []
+        try:
+            for entry in partitions:
+                low, _ = consumer.get_watermark_offsets(
+                    TopicPartition(self._topic, entry.partition), timeout=_METADATA_S
+                )
+                starts.append(TopicPartition(self._topic, entry.partition, self._acquire(entry.partition, low)))
+        except Exception as error:
+            self._failure = error
+            return
+        self._reached = {entry.partition: None for entry in starts}
+        consumer.assign(starts)
+
+    def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        for entry in partitions:
+            self._reached.pop(entry.partition, None)
+            self._release(entry.partition)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _out_of_range(self, message: Message) -> str:
+        return (
+            f"{self._topic}[{message.partition()}] no longer holds the offset that the stored position names "
+            f"({message.error().str()}). Events between were deleted by retention or lost by the broker. "
+            "Going on would skip them silently: restore the topic, or start afresh with another kafka.prefix and "
+            "clickhouse.database"
+        )
+
+
+def refuse_second_profiler(settings: Settings) -> None:
+    """Refuse to join beside another profiler: one model learns from all events until learners can share it.
+
+    Raises
+    ------
+    AlreadyRunningError
+        The group has a member with another instance id.
+    """
+    group = f"{settings.kafka.prefix}.profiler"
+    admin = AdminClient(client_config(settings))
+    try:
+        members = admin.describe_consumer_groups([group])[group].result().members
+    except KafkaException:
+        return  # the group doesn't exist yet
+    others = sorted({m.group_instance_id or m.client_id for m in members} - {settings.profiler.instance_id})
+    if others:
+        msg = (
+            f"group {group} has the member {others[0]!r} already, and one profiler at a time is supported. "
+            f"Stop it first; if it is gone for good, start this one with profiler.instance_id = {others[0]!r} to take its place"
+        )
+        raise AlreadyRunningError(msg)
+
+
+def _record(message: Message, value: bytes) -> Record:
+    return Record(message.partition(), message.offset(), message.timestamp()[1] * 1000, value)

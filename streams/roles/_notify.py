@@ -1,0 +1,61 @@
+"""Notifications of segment changes: after the commit, at least once, with an id that a repeat carries too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from confluent_kafka import Producer
+
+from streams.errors import UnavailableError
+from streams.kafka import producer_config
+from streams.settings import Settings
+from streams.storage.restore import Change
+
+__all__ = ["Notifier"]
+
+_FLUSH_S = 10.0
+
+
+class _Notification(msgspec.Struct, frozen=True):
+    id: str
+    profile_id: str
+    from_segment: int
+    to_segment: int
+    model_version: int
+    at_us: int
+
+
+class Notifier:
+    """Writes to `userprism.segment-changes`, keyed by person."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.kafka.topics.segment_changes
+        self._producer = Producer(producer_config(settings, **{"queue.buffering.max.messages": 1_000_000}))
+
+    def send(self, changes: Sequence[Change]) -> None:
+        """Queue a record a change; the id is profile and version, hence the same after a restart."""
+        for change in changes:
+            value = _Notification(
+                id=f"{change.profile_id}:{change.version}",
+                profile_id=change.profile_id,
+                from_segment=change.from_segment,
+                to_segment=change.to_segment,
+                model_version=change.model_version,
+                at_us=change.at_us,
+            )
+            self._producer.produce(self._topic, key=change.profile_id.encode(), value=msgspec.json.encode(value))
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait until the broker has everything: restore repeats only the last commit, so none may overtake it.
+
+        Raises
+        ------
+        UnavailableError
+            The broker didn't take them in time.
+        """
+        left = self._producer.flush(_FLUSH_S)
+        if left:
+            msg = f"{left} notifications of segment changes are not acknowledged by the broker yet"
+            raise UnavailableError(msg)

@@ -1,0 +1,144 @@
+"""One partition in the profiler's memory: its state, its labels, and what has changed since the last commit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contract import decode_block
+from streams.profiles import Layout, PartitionState
+from streams.profiles.segmentation import PartitionLabels
+from streams.roles._clicks import Record
+from streams.settings import Settings
+from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows, Position
+from streams.storage.restore import Change, StoredPartition
+
+__all__ = ["Partition"]
+
+Rows = npt.NDArray[np.int32]
+
+#: Above this age a commit's freshness is kept in whole seconds, below it in steps of 10 ms: the histogram stays small.
+_COARSE_AGE_MS = 10_000
+
+
+class Partition:
+    """Everything the profiler knows of one partition of `userprism.clicks`.
+
+    Parameters
+    ----------
+    number : int
+        The partition.
+    layout : Layout
+        How states are packed from now on; older ones are read as well.
+    settings : Settings
+        Dedup window, EWMA and margin.
+    stored : StoredPartition
+        What ClickHouse holds.
+    """
+
+    def __init__(self, number: int, layout: Layout, settings: Settings, stored: StoredPartition) -> None:
+        self.number = number
+        self.labels = PartitionLabels(settings.segmentation)
+        self.state = PartitionState(
+            layout, dedup_window_us=settings.dedup.window_s * 1_000_000, dedup_max_ids=settings.dedup.max_ids
+        )
+        self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
+        self.labels.restore(stored.segment, stored.segment_since_us)
+        self.next_offset = stored.position.next_offset
+        self.start_offset = min(stored.position.dedup_start, self.next_offset)
+        self._layout = layout
+        self._next_seq = stored.next_seq
+        self._dirty: list[Rows] = []
+        self._moved = False
+        self._source_ms: list[npt.NDArray[np.int64]] = []
+        self._first_read_at_us = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether a commit would say anything new."""
+        return self._moved or bool(self._dirty)
+
+    @property
+    def dirty_rows(self) -> int:
+        """How many people changed, counted with repeats (an upper bound)."""
+        return sum(len(rows) for rows in self._dirty)
+
+    def apply(self, record: Record) -> Rows:
+        """Apply one block; return the people it touched. A block before the position only refills the dedup window."""
+        block = decode_block(record.value)
+        if record.offset < self.next_offset:
+            self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
+            return np.empty(0, np.int32)
+        applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
+        self.next_offset = record.offset + 1
+        self._moved = True
+        self._dirty.append(applied.rows)
+        self._source_ms.append(block.source_ms)
+        self._first_read_at_us = self._first_read_at_us or block.read_at_us
+        return applied.rows
+
+    def mark(self, rows: Rows) -> None:
+        """Commit these people too: their label changed though their state didn't."""
+        if len(rows) and self._next_seq < MAX_SEQ:
+            self._dirty.append(rows)
+
+    def commit_part(self, model_version: int) -> tuple[PartitionCommit, Rows]:
+        """Return the partition's part of a commit, and the people in it."""
+        rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
+        done = self.state.finalize(rows)
+        labels = self.labels.of(rows)
+        committed = self.labels.committed[rows]
+        since = np.where(labels != committed, done.last_seen_us, self.labels.since_us[rows])
+        self.labels.since_us[rows] = since
+        part = PartitionCommit(
+            partition=self.number,
+            position=Position(next_offset=self.next_offset, **self.state.position()),
+            seq=0 if self._moved else self._next_seq,
+            model_version=model_version,
+            layout_id=self._layout.layout_id,
+            people=PeopleRows(
+                ids=self.state.ids(rows),
+                states=self.state.pack(rows),
+                traits=done.traits,
+                features=done.features,
+                touched=done.touched,
+                event_count=done.event_count,
+                first_seen_us=done.first_seen_us,
+                last_seen_us=done.last_seen_us,
+                segment=labels,
+                previous_segment=committed,
+                segment_since_us=since,
+            ),
+            segment_people=self.labels.sizes(self.state.people),
+        )
+        return part, rows
+
+    def committed(self, part: PartitionCommit, rows: Rows) -> list[Change]:
+        """Take note that ClickHouse holds `part`; return the changes of segment in it."""
+        people = part.people
+        self.labels.committed[rows] = people.segment
+        self._next_seq = part.seq + 1
+        self._moved = False
+        self._dirty.clear()
+        moved = np.flatnonzero(people.segment != people.previous_segment)
+        return [
+            Change(profile_id, part.version, old, new, part.model_version, at_us)
+            for profile_id, old, new, at_us in zip(
+                people.ids.take(moved).to_pylist(),
+                people.previous_segment[moved].tolist(),
+                people.segment[moved].tolist(),
+                people.segment_since_us[moved].tolist(),
+                strict=True,
+            )
+        ]
+
+    def take_ages(self, now_ms: int) -> tuple[int, dict[int, int]]:
+        """Return when intake read the first event since the last call (us, 0 if none), and age in ms -> events."""
+        first_read_at_us, self._first_read_at_us = self._first_read_at_us, 0
+        if not self._source_ms:
+            return 0, {}
+        ages = np.maximum(now_ms - np.concatenate(self._source_ms), 0)
+        self._source_ms.clear()
+        rounded = np.where(ages < _COARSE_AGE_MS, ages // 10 * 10, ages // 1000 * 1000)
+        values, counts = np.unique(rounded, return_counts=True)
+        return first_read_at_us, dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -1,0 +1,267 @@
+"""The profiler: blocks of clicks in; profiles, segments and their changes out. Start reading at `Profiler.step`.
+
+One process owns some partitions of `userprism.clicks`. Memory is a cache of what ClickHouse holds plus what the log
+says after it, so every failure has the same cure: throw memory away, restore, read on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders import load_manifest, load_projection
+from streams.errors import StateError, Transient
+from streams.profiles import Layout
+from streams.profiles.segmentation import Segmentation
+from streams.roles._clicks import Clicks, Record, refuse_second_profiler
+from streams.roles._lease import Lease
+from streams.roles._notify import Notifier
+from streams.roles._partition import Partition
+from streams.roles._vector_feed import VectorFeed
+from streams.settings import Settings
+from streams.storage.client import connect
+from streams.storage.commit import commit_batches, insert_commit
+from streams.storage.freshness import save_ages
+from streams.storage.models import MintedSegment, StoredModel, latest_model_version, load_model, save_model
+from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
+from streams.telemetry import RoleStatus, Stages
+
+__all__ = ["Profiler", "run"]
+
+log = logging.getLogger(__name__)
+
+#: A commit is made early when this many people have changed, so that a partition's part stays one block (64 MB).
+_MAX_DIRTY_ROWS = 30_000
+#: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
+_QUIET_S = 0.1
+#: People are looked at again for newly known content at most this often.
+_RELABEL_INTERVAL_S = 1.0
+_RETRY_S = 1.0
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Work until `stop` is set.
+
+    Raises
+    ------
+    Terminal
+        A second profiler, a position that the log no longer holds, settings that contradict what is stored.
+    """
+    refuse_second_profiler(settings)
+    profiler = Profiler(settings)
+    try:
+        while not stop.is_set():
+            try:
+                profiler.step()
+            except Transient as error:
+                profiler.recover(error, stop)
+        profiler.commit()
+    finally:
+        profiler.close()
+
+
+class Profiler:
+    """One page: what happens to a block, and when it is safe in ClickHouse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._status = RoleStatus(settings.run_dir, settings.profiler.instance_id)
+        self._stages = Stages()
+        self._client = connect(settings)
+        self._layout = Layout.from_settings(settings.features, settings.segmentation)
+        save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
+        manifest = load_manifest(settings.encoder.text, settings.encoder.models_dir or None)
+        projection = load_projection(manifest, settings.segmentation.interest_dim)
+        self._vectors = VectorFeed(settings, self._client, projection, manifest.space_id)
+        self._segmentation = Segmentation(settings.segmentation, self._vectors.table)
+        self._model_version = latest_model_version(self._client)
+        self._partitions: dict[int, Partition] = {}
+        self._notifier = Notifier(settings)
+        self._clicks = Clicks(settings, self._acquire, self._release)
+        self._lease = Lease(settings, self._clicks.commit)
+        self._unseen: list[npt.NDArray[np.uint64]] = []
+        self._committed_at = self._read_at = self._relabelled_at = time.monotonic()
+
+    def step(self) -> None:
+        """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
+        with self._stages("consume"):
+            records = self._clicks.poll()
+        touched = self._apply(records)
+        with self._stages("segment"):
+            for number, rows in touched.items():
+                partition = self._partitions[number]
+                self._segmentation.observe(partition.state, partition.labels, rows)
+        with self._stages("vectors"):
+            self._take_vectors()
+        with self._stages("fit"):
+            self._fit_if_due()
+        if self._commit_due():
+            self.commit()
+        self._report()
+
+    def commit(self) -> None:
+        """Write all changes as one block, then say so: offsets, freshness, notifications."""
+        changed = [partition for partition in self._partitions.values() if partition.changed]
+        with self._stages("model"):
+            self._store_model()
+        if changed:
+            with self._stages("pack"):
+                prepared = [(partition, *partition.commit_part(self._model_version)) for partition in changed]
+            lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
+            with self._stages("insert"):
+                insert_commit(self._client, commit_batches([part for _, part, _ in prepared], lease_until_us))
+            with self._stages("after"):
+                ages = []
+                for partition, part, rows in prepared:
+                    self._notifier.send(partition.committed(part, rows))
+                    ages.append((part, *partition.take_ages(time.time_ns() // 1_000_000)))
+                self._notifier.flush()
+                save_ages(self._client, ages)
+        self._committed_at = time.monotonic()
+        if self._log_read:
+            self._lease.renew(self._client, self._committed_offsets())
+
+    def recover(self, error: Exception, stop: threading.Event) -> None:
+        """Throw memory away and restore, as often as it takes; the group keeps our place meanwhile."""
+        log.warning("%s; discarding memory and restoring", error)
+        while not stop.is_set():
+            self._status.update(state="paused", waiting_for=str(error))
+            self._clicks.hold()
+            if stop.wait(_RETRY_S):
+                return
+            try:
+                self._client = connect(self._settings)
+                self._clicks.restart()
+            except Transient as again:
+                error = again
+                continue
+            log.info("restored partitions %s", self._clicks.partitions)
+            return
+
+    def close(self) -> None:
+        """Leave the group; what was not committed is read again by whoever comes next."""
+        self._clicks.close()
+        self._vectors.close()
+        self._status.close()
+
+    @property
+    def _log_read(self) -> bool:
+        quiet = time.monotonic() - self._read_at >= _QUIET_S
+        return quiet and bool(self._partitions) and self._clicks.at_end
+
+    def _acquire(self, number: int, low: int) -> int:
+        """Restore a partition that has become ours; return where to read from."""
+        stored = restore_partition(self._client, number)
+        if stored.version == 0:
+            stored = stored.starting_at(low)
+        elif stored.position.next_offset < low:
+            msg = (
+                f"partition {number} is stored up to offset {stored.position.next_offset}, and the log begins at {low}: "
+                "the events between are gone (kafka.clicks_retention_s too short for the outage?). Going on would skip them"
+            )
+            raise StateError(msg)
+        else:
+            derive_last_commit(self._client, number, stored.version)
+            self._notifier.send(last_changes(self._client, number, stored.version))
+        if stored.model_version and not self._segmentation.fitted:
+            self._load_model(stored.model_version)
+        partition = Partition(number, self._layout, self._settings, stored)
+        self._partitions[number] = partition
+        log.info("partition %d: %d people, from offset %d", number, partition.state.people, partition.next_offset)
+        return max(partition.start_offset, low)
+
+    def _release(self, number: int) -> None:
+        self._partitions.pop(number, None)
+
+    def _apply(self, records: list[Record]) -> dict[int, npt.NDArray[np.int32]]:
+        """Apply each block by itself: state is a function of the log, not of how it was fetched."""
+        touched: dict[int, list[npt.NDArray[np.int32]]] = {}
+        with self._stages("apply"):
+            for record in records:
+                partition = self._partitions.get(record.partition)
+                if partition is not None:
+                    touched.setdefault(record.partition, []).append(partition.apply(record))
+        if records:
+            self._read_at = time.monotonic()
+        return {number: np.unique(np.concatenate(rows)) for number, rows in touched.items()}
+
+    def _take_vectors(self) -> None:
+        """People whose content has just become known are looked at again, some time later and all at once."""
+        arrived = self._vectors.poll()
+        if len(arrived):
+            self._unseen.append(arrived)
+        if not self._unseen or time.monotonic() - self._relabelled_at < _RELABEL_INTERVAL_S:
+            return
+        content = np.concatenate(self._unseen)
+        self._unseen.clear()
+        for partition in self._partitions.values():
+            rows = partition.state.rows_touching(content)
+            partition.mark(self._segmentation.relabel(partition.state, partition.labels, rows))
+        self._relabelled_at = time.monotonic()
+
+    def _fit_if_due(self) -> None:
+        people = [(p.state, p.labels) for p in self._partitions.values()]
+        settled = self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
+        if people and self._segmentation.fit_if_due(people, drained=settled):
+            for partition in self._partitions.values():
+                everybody = np.arange(partition.state.people, dtype=np.int32)
+                partition.mark(self._segmentation.relabel(partition.state, partition.labels, everybody))
+
+    def _commit_due(self) -> bool:
+        waited_s = time.monotonic() - self._committed_at
+        changed = [partition for partition in self._partitions.values() if partition.changed]
+        if not changed:
+            return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
+        return (
+            waited_s * 1000 >= self._settings.profiler.commit_interval_ms
+            or self._log_read
+            or max(partition.dirty_rows for partition in changed) >= _MAX_DIRTY_ROWS
+        )
+
+    def _committed_offsets(self) -> dict[int, int]:
+        """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
+        return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if not p.changed})
+
+    def _store_model(self) -> None:
+        cause = self._segmentation.take_version()
+        if cause is None:
+            return
+        self._model_version += 1
+        model = self._segmentation.model
+        save_model(
+            self._client,
+            StoredModel(
+                self._model_version,
+                cause,
+                model.segment_ids.tolist(),
+                model.learned,
+                model.inertia_window,
+                self._vectors.space_id,
+                self._layout.layout_id,
+                self._segmentation.snapshot(),
+            ),
+            [MintedSegment(m.segment, m.cause, m.centre) for m in self._segmentation.take_minted()],
+        )
+
+    def _load_model(self, version: int) -> None:
+        stored = load_model(self._client, version, space_id=self._vectors.space_id, layout=self._layout.layout_id)
+        if stored is None:
+            log.info("model %d was made under other features or another encoder; segments are fitted anew", version)
+        else:
+            self._segmentation.restore(stored)
+
+    def _report(self) -> None:
+        partitions = self._partitions.values()
+        self._status.update(
+            state="ready" if self._partitions else "starting",
+            people=sum(p.state.people for p in partitions),
+            accepted=sum(p.state.accepted for p in partitions),
+            vectors=len(self._vectors.table),
+            model_version=self._model_version,
+            idle=self._log_read and not self._unseen and not any(p.changed for p in partitions),
+            stages=self._stages.seconds,
+        )

@@ -1,0 +1,214 @@
+"""A commit: the rows of all changed people and one position row per partition, in ONE block (DESIGN 6).
+
+`version = next_offset << 16 | seq`. State is a function of the partition's log, so whoever commits at an offset says
+the same thing there; a late block of a stalled owner does no harm. `seq` counts commits at the same offset (a segment that
+changed because a content vector arrived).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from streams.errors import LeaseLostError, UnavailableError
+from streams.storage.client import COMMIT_SETTINGS
+
+__all__ = [
+    "MAX_COMMIT_BYTES",
+    "MAX_COMMIT_ROWS",
+    "MAX_SEQ",
+    "PartitionCommit",
+    "PeopleRows",
+    "Position",
+    "commit_batches",
+    "insert_commit",
+    "position_id",
+    "version_of",
+]
+
+#: A block of at most this size stays one block on the way into ClickHouse (seen: 400 MB became two parts).
+MAX_COMMIT_ROWS = 100_000
+MAX_COMMIT_BYTES = 64_000_000
+MAX_SEQ = 0xFFFF
+
+_CONSTRAINT_VIOLATED = 469
+_PERSON, _POSITION = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition's state stands in its log, and what is needed to go on from there exactly."""
+
+    next_offset: int = 0
+    dedup_start: int = 0
+    dedup_time_us: int = 0
+    log_time_us: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    clamped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRows:
+    """Columns of n people of one partition, ready for the table.
+
+    `ids` utf8, `states` binary, `traits` map<utf8, utf8>, `features` map<utf8, float64>, `touched` list<uint64>; the
+    others are int64 arrays (n,), times in microseconds UTC.
+    """
+
+    ids: pa.Array
+    states: pa.Array
+    traits: pa.Array
+    features: pa.Array
+    touched: pa.Array
+    event_count: npt.NDArray[np.uint64]
+    first_seen_us: npt.NDArray[np.int64]
+    last_seen_us: npt.NDArray[np.int64]
+    segment: npt.NDArray[np.int64]
+    previous_segment: npt.NDArray[np.int64]
+    segment_since_us: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCommit:
+    """Everything one partition puts into a commit."""
+
+    partition: int
+    position: Position
+    seq: int
+    model_version: int
+    layout_id: int
+    people: PeopleRows
+    segment_people: Mapping[int, int]
+
+    @property
+    def version(self) -> int:
+        """The version of every row of this part."""
+        return version_of(self.position.next_offset, self.seq)
+
+
+def version_of(next_offset: int, seq: int) -> int:
+    """Return the row version of a commit; never a clock, never a process's counter."""
+    return next_offset << 16 | seq
+
+
+def position_id(partition: int) -> str:
+    """Return the reserved profile_id of a position row; the contract refuses ids with NUL, so nobody can claim it."""
+    return f"\0position/{partition}"
+
+
+def commit_batches(parts: Sequence[PartitionCommit], lease_until_us: int) -> list[pa.RecordBatch]:
+    """Build the blocks of a commit: one, or (past the limits) one for each partition with its position row."""
+    batches = [_partition_batch(part, lease_until_us) for part in parts]
+    rows = sum(batch.num_rows for batch in batches)
+    size = sum(batch.nbytes for batch in batches)
+    if rows > MAX_COMMIT_ROWS or size > MAX_COMMIT_BYTES:
+        return batches
+    return [pa.concat_batches(batches)]
+
+
+def insert_commit(client: Client, batches: Iterable[pa.RecordBatch]) -> None:
+    """Insert each batch as one block.
+
+    Raises
+    ------
+    LeaseLostError
+        ClickHouse refused the block because its lease had run out (code 469): nothing of it was written.
+    UnavailableError
+        ClickHouse can't be reached or the outcome is unknown. The caller discards its memory and restores.
+    """
+    for batch in batches:
+        try:
+            client.raw_insert(
+                "profiles",
+                column_names=batch.schema.names,
+                insert_block=_arrow_file(batch),
+                settings=COMMIT_SETTINGS,
+                fmt="Arrow",
+            )
+        except ClickHouseError as error:
+            if f"code: {_CONSTRAINT_VIOLATED}" in str(error).lower():
+                msg = "ClickHouse refused a commit whose lease had run out; nothing of it was written"
+                raise LeaseLostError(msg) from error
+            msg = f"a commit of {batch.num_rows} rows has no known outcome: {str(error).splitlines()[0]}"
+            raise UnavailableError(msg) from error
+        except OSError as error:
+            msg = f"ClickHouse went away during a commit: {error}"
+            raise UnavailableError(msg) from error
+
+
+def _arrow_file(batch: pa.RecordBatch) -> memoryview:
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getbuffer()
+
+
+def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBatch:
+    """People first, the position row last; columns that don't apply are zero."""
+    people, position = part.people, part.position
+    n = len(people.ids)
+    shared = {
+        "kind": _with(np.full(n, _PERSON, np.int8), _POSITION),
+        "version": np.full(n + 1, part.version, np.uint64),
+        "kafka_partition": np.full(n + 1, part.partition, np.uint32),
+        "next_offset": np.full(n + 1, position.next_offset, np.uint64),
+        "model_version": np.full(n + 1, part.model_version, np.uint64),
+        "layout": np.full(n + 1, part.layout_id, np.uint64),
+        "segment": _with(people.segment, 0),
+        "previous_segment": _with(people.previous_segment, 0),
+        "event_count": _with(people.event_count, 0),
+    }
+    times = {
+        "lease_until": np.full(n + 1, lease_until_us, np.int64),
+        "segment_since": _with(people.segment_since_us, 0),
+        "first_seen": _with(people.first_seen_us, 0),
+        "last_seen": _with(people.last_seen_us, 0),
+    }
+    nested = {
+        "profile_id": (people.ids, pa.utf8(), position_id(part.partition)),
+        "state": (people.states, people.states.type, b""),
+        "traits": (people.traits, pa.map_(pa.utf8(), pa.utf8()), []),
+        "features": (people.features, pa.map_(pa.utf8(), pa.float64()), []),
+        "touched": (people.touched, pa.list_(pa.uint64()), []),
+    }
+    only_position = {
+        "dedup_start": (position.dedup_start, pa.uint64()),
+        "dedup_time_us": (position.dedup_time_us, pa.int64()),
+        "log_time_us": (position.log_time_us, pa.int64()),
+        "accepted": (position.accepted, pa.uint64()),
+        "duplicates": (position.duplicates, pa.uint64()),
+        "late": (position.late, pa.uint64()),
+        "clamped": (position.clamped, pa.uint64()),
+    }
+    columns: dict[str, pa.Array] = {name: pa.array(values) for name, values in shared.items()}
+    columns |= {name: pa.array(values, pa.timestamp("us", tz="UTC")) for name, values in times.items()}
+    columns |= {
+        name: pa.concat_arrays([values.cast(kind), pa.array([last], kind)])
+        for name, (values, kind, last) in nested.items()
+    }
+    columns |= {
+        name: pa.array(_with(np.zeros(n, kind.to_pandas_dtype()), value), kind)
+        for name, (value, kind) in only_position.items()
+    }
+    columns["segment_people"] = _last_map(n, part.segment_people)
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _with(values: npt.NDArray[np.generic], last: int) -> npt.NDArray[np.generic]:
+    return np.append(values, np.asarray(last, values.dtype))
+
+
+def _last_map(n: int, entries: Mapping[int, int]) -> pa.Array:
+    offsets = np.zeros(n + 2, np.int32)
+    offsets[-1] = len(entries)
+    keys, values = pa.array(list(entries), pa.int64()), pa.array(list(entries.values()), pa.uint64())
+    return pa.MapArray.from_arrays(pa.array(offsets), keys, values)

@@ -1,0 +1,79 @@
+"""Model versions: the snapshot that a row's `model_version` names, and the registry of segment ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from clickhouse_connect.driver.client import Client
+
+__all__ = ["MintedSegment", "StoredModel", "latest_model_version", "load_model", "save_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """One row of `model_versions`."""
+
+    model_version: int
+    cause: str
+    segments: Sequence[int]
+    learned: int
+    inertia: float
+    space_id: str
+    layout: int
+    snapshot: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MintedSegment:
+    """A segment id, why it was minted, and where its centre was."""
+
+    segment: int
+    cause: str
+    centre: npt.NDArray[np.float64]
+
+
+def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegment]) -> None:
+    """Store a version before any row that names it is committed; repeating it replaces it."""
+    client.insert(
+        "model_versions",
+        [
+            [
+                model.model_version,
+                model.cause,
+                list(model.segments),
+                model.learned,
+                model.inertia,
+                model.space_id,
+                model.layout,
+                model.snapshot,
+            ]
+        ],
+        column_names=[
+            "model_version", "cause", "segments", "learned", "inertia", "space_id", "layout", "snapshot",
+        ],
+    )  # fmt: skip
+    if minted:
+        client.insert(
+            "segments",
+            [[entry.segment, model.model_version, entry.cause, entry.centre.tolist()] for entry in minted],
+            column_names=["segment", "model_version", "cause", "centre"],
+        )
+
+
+def latest_model_version(client: Client) -> int:
+    """Return the highest version ever stored, 0 when there is none; new versions count up from it."""
+    return int(client.query("SELECT max(model_version) FROM model_versions").result_rows[0][0])
+
+
+def load_model(client: Client, model_version: int, *, space_id: str, layout: int) -> bytes | None:
+    """Return the snapshot of a version, or None when there is none made in this content space and under this layout."""
+    rows = client.query(
+        "SELECT snapshot FROM model_versions FINAL WHERE model_version = {version:UInt64} "
+        "AND space_id = {space:String} AND layout = {layout:UInt64}",
+        parameters={"version": model_version, "space": space_id, "layout": layout},
+        column_formats={"snapshot": "bytes"},
+    ).result_rows
+    return rows[0][0] if rows else None
