@@ -25,7 +25,7 @@ Rows = npt.NDArray[np.int32]
 #: The label of people whom no model has seen yet.
 UNASSIGNED = -2
 
-#: The first centres are fitted on this many people (adaptive k-means' warm-up, DESIGN 9), on fewer once the log is read.
+#: The first centres are fitted on this many people (adaptive k-means' warm-up), on fewer once the log is read.
 _FIRST_FIT_PEOPLE = 1_000
 #: While history is young every profile is thin: centres are fitted again each time so many times the events are in.
 _REFIT_GROWTH = 4.0

@@ -209,7 +209,7 @@ def refuse_second_profiler(settings: Settings) -> None:
     if others:
         msg = (
             f"group {group} has the member {others[0]!r} already, and one profiler at a time is supported. "
-            f"Stop it first; if it is gone for good, start this one with profiler.instance_id = {others[0]!r} to take its place"
+            f"Stop it first; if it is gone for good, set profiler.instance_id = {others[0]!r} to take its place"
         )
         raise AlreadyRunningError(msg)
 

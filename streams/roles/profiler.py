@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ from streams.storage.models import MintedSegment, StoredModel, latest_model_vers
 from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
 from streams.telemetry import RoleStatus, Stages
 
-__all__ = ["Profiler", "run"]
+__all__ = ["CRASH_POINTS", "Profiler", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ _QUIET_S = 0.1
 #: People are looked at again for newly known content at most this often.
 _RELABEL_INTERVAL_S = 1.0
 _RETRY_S = 1.0
+
+#: Where a crash could leave things half done, in the order they are reached.
+CRASH_POINTS = ("after model", "before insert", "after insert", "after notifications")
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -65,10 +69,19 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 class Profiler:
-    """One page: what happens to a block, and when it is safe in ClickHouse."""
+    """One page: what happens to a block, and when it is safe in ClickHouse.
 
-    def __init__(self, settings: Settings) -> None:
+    Parameters
+    ----------
+    settings : Settings
+        Addresses, features, segmentation.
+    at : callable, optional
+        Told the name of each point a crash could hit; tests raise there (`CRASH_POINTS`).
+    """
+
+    def __init__(self, settings: Settings, at: Callable[[str], None] = lambda point: None) -> None:
         self._settings = settings
+        self._at = at
         self._status = RoleStatus(settings.run_dir, settings.profiler.instance_id)
         self._stages = Stages()
         self._client = connect(settings)
@@ -108,18 +121,22 @@ class Profiler:
         changed = [partition for partition in self._partitions.values() if partition.changed]
         with self._stages("model"):
             self._store_model()
+        self._at("after model")
         if changed:
             with self._stages("pack"):
                 prepared = [(partition, *partition.commit_part(self._model_version)) for partition in changed]
+            self._at("before insert")
             lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
             with self._stages("insert"):
                 insert_commit(self._client, commit_batches([part for _, part, _ in prepared], lease_until_us))
+            self._at("after insert")
             with self._stages("after"):
                 ages = []
                 for partition, part, rows in prepared:
                     self._notifier.send(partition.committed(part, rows))
                     ages.append((part, *partition.take_ages(time.time_ns() // 1_000_000)))
                 self._notifier.flush()
+                self._at("after notifications")
                 save_ages(self._client, ages)
         self._committed_at = time.monotonic()
         if self._log_read:
@@ -160,8 +177,9 @@ class Profiler:
             stored = stored.starting_at(low)
         elif stored.position.next_offset < low:
             msg = (
-                f"partition {number} is stored up to offset {stored.position.next_offset}, and the log begins at {low}: "
-                "the events between are gone (kafka.clicks_retention_s too short for the outage?). Going on would skip them"
+                f"partition {number} is stored up to offset {stored.position.next_offset}, and the log begins at "
+                f"{low}: the events between are gone (kafka.clicks_retention_s too short for the outage?). "
+                "Going on would skip them"
             )
             raise StateError(msg)
         else:

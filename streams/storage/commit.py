@@ -1,8 +1,8 @@
 """A commit: the rows of all changed people and one position row per partition, in ONE block (DESIGN 6).
 
 `version = next_offset << 16 | seq`. State is a function of the partition's log, so whoever commits at an offset says
-the same thing there; a late block of a stalled owner does no harm. `seq` counts commits at the same offset (a segment that
-changed because a content vector arrived).
+the same thing there; a late block of a stalled owner does no harm. `seq` counts commits at the same offset (a segment
+that changed because a content vector arrived).
 """
 
 from __future__ import annotations

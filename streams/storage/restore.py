@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -14,6 +15,31 @@ from streams.errors import UnavailableError
 from streams.storage.commit import MAX_SEQ, Position
 
 __all__ = ["Change", "StoredPartition", "derive_last_commit", "last_changes", "restore_partition", "save_layout"]
+
+_POSITION_FIELDS = tuple(field.name for field in fields(Position))
+
+_PARTITION = f"""
+SELECT profile_id, state, layout, segment, toUnixTimestamp64Micro(segment_since) AS since,
+       kind = 'position' AS is_position, version, model_version, {", ".join(_POSITION_FIELDS)}
+FROM profiles FINAL
+WHERE kafka_partition = {{partition:UInt32}}
+"""  # noqa: S608 - field names of a class of ours
+
+_CHANGES_OF_COMMIT = """
+INSERT INTO segment_changes
+SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at
+FROM profiles
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
+  AND kind = 'person' AND segment != previous_segment
+"""
+
+_SIZES_OF_COMMIT = """
+INSERT INTO segment_sizes
+SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at
+FROM profiles
+ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +80,34 @@ class Change:
 
 
 def restore_partition(client: Client, partition: int) -> StoredPartition:
-    """Read one partition back.
+    """Read one partition back, people and position in one SELECT: a late commit lands before it or after, not between.
 
     Raises
     ------
     UnavailableError
         ClickHouse can't be reached.
     """
-    parameters = {"partition": partition}
     try:
-        people = client.query_arrow(
-            "SELECT profile_id, state, layout, segment, toUnixTimestamp64Micro(segment_since) AS since "
-            "FROM profiles FINAL WHERE kafka_partition = {partition:UInt32} AND kind = 'person'",
-            parameters=parameters,
+        rows = client.query_arrow(
+            _PARTITION,
+            parameters={"partition": partition},
             settings={"output_format_arrow_string_as_string": 0},
         )
-        positions = client.query(
-            "SELECT next_offset, dedup_start, dedup_time_us, log_time_us, accepted, duplicates, late, clamped, "
-            "version, model_version FROM profiles FINAL WHERE kafka_partition = {partition:UInt32} AND kind = 'position'",
-            parameters=parameters,
-        ).result_rows
-        layouts = people.column("layout").to_numpy()
         descriptors = client.query("SELECT layout, descriptor FROM state_layouts FINAL").result_rows
     except (ClickHouseError, OSError) as error:
         msg = f"partition {partition} can't be restored: {str(error).splitlines()[0]}"
         raise UnavailableError(msg) from error
-    *position, version, model_version = positions[0] if positions else (0,) * 10
+    is_position = rows.column("is_position").cast(pa.bool_())
+    people = rows.filter(pc.invert(is_position))
+    positions = rows.filter(is_position).select([*_POSITION_FIELDS, "version", "model_version"]).to_pylist()
+    at = positions[0] if positions else dict.fromkeys([*_POSITION_FIELDS, "version", "model_version"], 0)
     return StoredPartition(
-        position=Position(*position),
-        version=version,
-        model_version=model_version,
+        position=Position(**{name: at[name] for name in _POSITION_FIELDS}),
+        version=at["version"],
+        model_version=at["model_version"],
         ids=people.column("profile_id").combine_chunks().cast(pa.utf8()),
         states=people.column("state").combine_chunks(),
-        layouts=layouts,
+        layouts=people.column("layout").to_numpy(),
         segment=people.column("segment").to_numpy(),
         segment_since_us=people.column("since").to_numpy(),
         descriptors=dict(descriptors),
@@ -95,19 +116,8 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
 
 def derive_last_commit(client: Client, partition: int, version: int) -> None:
     """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
-    parameters = {"partition": partition, "version": version}
-    of_last = "FROM profiles WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}"
-    client.command(
-        "INSERT INTO segment_changes SELECT profile_id, version, previous_segment, segment, model_version, "
-        f"segment_since, updated_at {of_last} AND kind = 'person' AND segment != previous_segment",
-        parameters=parameters,
-    )
-    client.command(
-        "INSERT INTO segment_sizes SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at "
-        "FROM (SELECT *, arrayJoin(CAST(segment_people, 'Array(Tuple(Int64, UInt64))')) AS entry "
-        f"{of_last} AND kind = 'position')",  # noqa: S608 - both parts are constants; values go as parameters
-        parameters=parameters,
-    )
+    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT):
+        client.command(statement, parameters={"partition": partition, "version": version})
 
 
 def last_changes(client: Client, partition: int, version: int) -> list[Change]:

@@ -1,0 +1,1 @@
+"""Tests and benchmarks; folders mirror the packages."""

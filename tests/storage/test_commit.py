@@ -1,0 +1,184 @@
+"""The commit is the checkpoint: one block, refused whole when its lease is gone, the higher version wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.errors import LeaseLostError, StateError, UnavailableError
+from streams.settings import Settings
+from streams.storage import connect, initialise
+from streams.storage.commit import (
+    MAX_COMMIT_ROWS,
+    PartitionCommit,
+    PeopleRows,
+    Position,
+    commit_batches,
+    insert_commit,
+    position_id,
+    version_of,
+)
+from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
+
+FAR_FUTURE_US = 4_000_000_000_000_000
+
+
+def people(names: list[str], *, segment: int = 3, previous: int = -2, events: int = 5) -> PeopleRows:
+    n = len(names)
+    full = lambda value, kind=np.int64: np.full(n, value, kind)  # noqa: E731
+    return PeopleRows(
+        ids=pa.array(names, pa.utf8()),
+        states=pa.array([b"\x00state of " + name.encode() for name in names], pa.binary()),
+        traits=pa.array([[("plan", "pro")]] * n, pa.map_(pa.utf8(), pa.utf8())),
+        features=pa.array([[("event/Product Viewed", 2.0), ("sessions", 1.0)]] * n, pa.map_(pa.utf8(), pa.float64())),
+        touched=pa.array([[11, 2**63]] * n, pa.list_(pa.uint64())),
+        event_count=full(events, np.uint64),
+        first_seen_us=full(1_700_000_000_000_001),
+        last_seen_us=full(1_700_000_500_000_002),
+        segment=full(segment),
+        previous_segment=full(previous),
+        segment_since_us=full(1_700_000_400_000_003),
+    )
+
+
+def part(partition: int, names: list[str], *, next_offset: int = 10, seq: int = 0, **of_people: int) -> PartitionCommit:
+    return PartitionCommit(
+        partition=partition,
+        position=Position(next_offset, 4, 1_000, 2_000, accepted=7, duplicates=2, late=1, clamped=0),
+        seq=seq,
+        model_version=9,
+        layout_id=2**64 - 5,
+        people=people(names, **of_people),
+        segment_people={3: len(names), -2: 4},
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    initialise(settings)
+    with connect(settings) as client:
+        yield client
+
+
+def test_what_was_committed_is_restored(client: Client) -> None:
+    save_layout(client, 2**64 - 5, '{"columns": []}')
+    insert_commit(client, commit_batches([part(0, ["ann", "bo"]), part(1, ["陈"])], FAR_FUTURE_US))
+
+    stored = restore_partition(client, 0)
+
+    assert sorted(stored.ids.to_pylist()) == ["ann", "bo"]
+    assert dict(zip(stored.ids.to_pylist(), stored.states.to_pylist(), strict=True)) == {
+        "ann": b"\x00state of ann",
+        "bo": b"\x00state of bo",
+    }
+    assert stored.position == Position(10, 4, 1_000, 2_000, 7, 2, 1, 0)
+    assert (stored.version, stored.model_version, stored.next_seq) == (10 << 16, 9, 1)
+    assert stored.layouts.tolist() == [2**64 - 5] * 2
+    assert stored.segment_since_us.tolist() == [1_700_000_400_000_003] * 2
+    assert stored.descriptors == {2**64 - 5: '{"columns": []}'}
+    assert restore_partition(client, 1).ids.to_pylist() == ["陈"]
+
+
+def test_nothing_stored_restores_as_an_empty_partition(client: Client) -> None:
+    stored = restore_partition(client, 3)
+    assert (stored.version, stored.next_seq, len(stored.ids), stored.position) == (0, 0, 0, Position())
+    assert stored.starting_at(17).position == Position(next_offset=17, dedup_start=17)
+
+
+def test_a_commit_is_one_part_and_the_view_hides_positions(client: Client) -> None:
+    names = [f"user-{i}" for i in range(20_000)]
+    insert_commit(client, commit_batches([part(0, names), part(1, ["x"])], FAR_FUTURE_US))
+    assert client.query("SELECT uniqExact(_part), count() FROM profiles").result_rows == [(1, 20_003)]
+    assert client.query("SELECT count(), sum(event_count) FROM current_profiles").result_rows == [(20_001, 100_005)]
+
+
+def test_a_commit_past_the_limits_is_cut_by_partition_each_with_its_position() -> None:
+    big = [f"u{i}" for i in range(MAX_COMMIT_ROWS - 1)]
+    batches = commit_batches([part(0, big), part(1, ["x"])], FAR_FUTURE_US)
+    assert [batch.num_rows for batch in batches] == [MAX_COMMIT_ROWS, 2]
+    assert [batch.column("profile_id")[-1].as_py() for batch in batches] == [position_id(0), position_id(1)]
+    assert len(commit_batches([part(0, ["a"]), part(1, ["b"])], FAR_FUTURE_US)) == 1
+
+
+def test_a_block_whose_lease_is_gone_is_refused_whole(client: Client) -> None:
+    gone_us = int((time.time() - 3600) * 1e6)
+    with pytest.raises(LeaseLostError, match="nothing of it was written"):
+        insert_commit(client, commit_batches([part(0, ["ann", "bo"])], gone_us))
+    assert client.query("SELECT count() FROM profiles").result_rows == [(0,)]
+
+
+def test_a_late_block_of_a_stalled_owner_changes_nothing(client: Client) -> None:
+    insert_commit(client, commit_batches([part(0, ["ann"], next_offset=20, events=9)], FAR_FUTURE_US))
+    insert_commit(client, commit_batches([part(0, ["ann"], next_offset=10, events=5)], FAR_FUTURE_US))
+    assert client.query("SELECT event_count FROM current_profiles").result_rows == [(9,)]
+    assert restore_partition(client, 0).position.next_offset == 20
+
+
+def test_derived_rows_can_be_written_again_without_doubling(client: Client) -> None:
+    insert_commit(client, commit_batches([part(0, ["ann", "bo"])], FAR_FUTURE_US))
+    for table in ("segment_changes", "segment_sizes"):
+        client.command(f"TRUNCATE TABLE {table}")  # as if the process had died between table and view
+    for _ in range(2):
+        derive_last_commit(client, 0, 10 << 16)
+    changes = client.query(
+        "SELECT profile_id, from_segment, to_segment FROM segment_changes FINAL ORDER BY 1"
+    ).result_rows
+    assert changes == [("ann", -2, 3), ("bo", -2, 3)]
+    sizes = client.query("SELECT segment, people FROM segment_sizes FINAL ORDER BY segment").result_rows
+    assert sizes == [(-2, 4), (3, 2)]
+
+
+def test_the_views_write_what_derivation_writes(client: Client) -> None:
+    insert_commit(client, commit_batches([part(0, ["ann", "bo"]), part(2, ["cy"])], FAR_FUTURE_US))
+    tables = {t: f"SELECT * FROM {t} FINAL ORDER BY ALL" for t in ("segment_changes", "segment_sizes")}
+    by_view = {t: client.query(query).result_rows for t, query in tables.items()}
+    for partition in (0, 2):
+        derive_last_commit(client, partition, 10 << 16)
+    assert {t: client.query(query).result_rows for t, query in tables.items()} == by_view
+    assert all(by_view.values())
+
+
+def test_changes_of_the_last_commit_come_back_with_the_same_version(client: Client) -> None:
+    insert_commit(client, commit_batches([part(0, ["ann"])], FAR_FUTURE_US))
+    insert_commit(client, commit_batches([part(0, ["bo"], seq=1)], FAR_FUTURE_US))
+    changes = last_changes(client, 0, version_of(10, 1))
+    assert [(c.profile_id, c.from_segment, c.to_segment, c.version) for c in changes] == [("bo", -2, 3, 10 << 16 | 1)]
+
+
+def test_initialising_again_changes_nothing_and_another_partition_count_is_refused(settings: Settings) -> None:
+    first = initialise(settings)
+    assert first == sorted(first)
+    assert first
+    assert initialise(settings) == []
+    other = replace_partitions(settings, settings.kafka.partitions + 1)
+    with pytest.raises(StateError, match=r"kafka.partitions = \d"):
+        initialise(other)
+
+
+def test_a_server_that_is_not_there_is_named(settings: Settings) -> None:
+    nowhere = "http://127.0.0.1:9"
+    gone = replace_section(settings, url=nowhere)
+    with pytest.raises(UnavailableError, match=nowhere):
+        connect(gone)
+
+
+@given(st.integers(0, 2**47), st.integers(0, 0xFFFF), st.integers(0, 2**47), st.integers(0, 0xFFFF))
+def test_versions_order_by_offset_then_seq(offset: int, seq: int, other: int, other_seq: int) -> None:
+    assert (version_of(offset, seq) < version_of(other, other_seq)) == ((offset, seq) < (other, other_seq))
+
+
+def replace_partitions(settings: Settings, count: int) -> Settings:
+    return msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, partitions=count))
+
+
+def replace_section(settings: Settings, **clickhouse: str) -> Settings:
+    section = msgspec.structs.replace(settings.clickhouse, **clickhouse)
+    return msgspec.structs.replace(settings, clickhouse=section)
