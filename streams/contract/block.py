@@ -1,0 +1,189 @@
+"""A block of clicks: what intake writes and the profiler reads. One Kafka message, one Arrow record batch (DESIGN 4).
+
+The schema has a version of its own; a reader refuses what it doesn't know instead of guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "decode_block", "encode_block"]
+
+BLOCK_VERSION = 1
+
+_NAMES = pa.dictionary(pa.int32(), pa.utf8())
+
+#: One row an event; see docs/events.md for where each column comes from.
+CLICKS_SCHEMA = pa.schema(
+    [
+        pa.field("person", _NAMES, nullable=False),
+        pa.field("at_us", pa.int64(), nullable=False),
+        pa.field("message_hash", pa.uint64(), nullable=False),
+        pa.field("type", pa.uint8(), nullable=False),
+        pa.field("event", _NAMES, nullable=False),
+        pa.field("categories", pa.list_(_NAMES), nullable=False),
+        pa.field("contents", pa.list_(pa.uint64()), nullable=False),
+        pa.field("price", pa.float64()),
+        pa.field("quantity", pa.float64()),
+        pa.field("revenue", pa.float64()),
+        pa.field("currency", _NAMES),
+        pa.field("device", _NAMES),
+        pa.field("country", _NAMES),
+        pa.field("channel", _NAMES),
+        pa.field("traits", _NAMES),
+        pa.field("source_ms", pa.int64(), nullable=False),
+        pa.field("clamped", pa.bool_(), nullable=False),
+    ]
+)
+
+_READ_AT = b"read_at_us"
+_VERSION = b"userprism_block"
+
+
+class BlockError(ValueError):
+    """Bytes that are no block of a version we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A dictionary-encoded column.
+
+    Attributes
+    ----------
+    codes : ndarray of int32, shape (n,)
+        Index into `values`; -1 where the event has none.
+    values : pyarrow.StringArray
+        The distinct names of this block.
+    """
+
+    codes: npt.NDArray[np.int32]
+    values: pa.StringArray
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Events of one partition, as columns over the message's own memory.
+
+    Attributes
+    ----------
+    categories, contents : list columns
+        Row i holds items `offsets[i]:offsets[i + 1]`.
+    price, quantity, revenue : ndarray of float64
+        NaN where the event has none.
+    """
+
+    read_at_us: int
+    person: Names
+    at_us: npt.NDArray[np.int64]
+    message_hash: npt.NDArray[np.uint64]
+    type: npt.NDArray[np.uint8]
+    event: Names
+    category_offsets: npt.NDArray[np.int32]
+    categories: Names
+    content_offsets: npt.NDArray[np.int32]
+    contents: npt.NDArray[np.uint64]
+    price: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.float64]
+    revenue: npt.NDArray[np.float64]
+    currency: Names
+    device: Names
+    country: Names
+    channel: Names
+    traits: Names
+    source_ms: npt.NDArray[np.int64]
+    clamped: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> bytes:
+    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream.
+
+    Parameters
+    ----------
+    columns : mapping of str to pyarrow.Array
+        One array a field, all of one length.
+    read_at_us : int
+        When intake read the first event of the block, wall clock.
+    """
+    schema = CLICKS_SCHEMA.with_metadata({_VERSION: str(BLOCK_VERSION).encode(), _READ_AT: str(read_at_us).encode()})
+    batch = pa.RecordBatch.from_arrays([columns[name] for name in CLICKS_SCHEMA.names], schema=schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def decode_block(data: bytes) -> Block:
+    """Read a block back; arrays are views of `data` wherever Arrow allows.
+
+    Raises
+    ------
+    BlockError
+        Not an Arrow stream, another schema or version, or inconsistent inside.
+    """
+    try:
+        reader = pa.ipc.open_stream(pa.py_buffer(data))
+        batch = reader.read_next_batch()
+        batch.validate(full=True)
+        return _block(reader.schema, batch)
+    except (pa.ArrowException, StopIteration, EOFError, OSError, ValueError, KeyError) as error:
+        if isinstance(error, BlockError):
+            raise
+        msg = f"not a block of clicks ({len(data)} bytes): {error}"
+        raise BlockError(msg) from error
+
+
+def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
+    metadata = schema.metadata or {}
+    version = metadata.get(_VERSION)
+    if version != str(BLOCK_VERSION).encode():
+        msg = f"a block of version {version!r}; this userprism reads version {BLOCK_VERSION}"
+        raise BlockError(msg)
+    if not batch.schema.equals(CLICKS_SCHEMA, check_metadata=False):
+        msg = f"a block with columns {batch.schema.names}, expected {CLICKS_SCHEMA.names}"
+        raise BlockError(msg)
+    column = dict(zip(batch.schema.names, batch.columns, strict=True))
+    if any(column[f.name].null_count for f in CLICKS_SCHEMA if not f.nullable):
+        msg = "a block with nulls in a column that must not have any"
+        raise BlockError(msg)
+    categories, contents = column["categories"], column["contents"]
+    return Block(
+        read_at_us=int(metadata[_READ_AT]),
+        person=_names(column["person"]),
+        at_us=column["at_us"].to_numpy(),
+        message_hash=column["message_hash"].to_numpy(),
+        type=column["type"].to_numpy(),
+        event=_names(column["event"]),
+        category_offsets=categories.offsets.to_numpy(),
+        categories=_names(categories.values),
+        content_offsets=contents.offsets.to_numpy(),
+        contents=contents.values.to_numpy(),
+        price=_floats(column["price"]),
+        quantity=_floats(column["quantity"]),
+        revenue=_floats(column["revenue"]),
+        currency=_names(column["currency"]),
+        device=_names(column["device"]),
+        country=_names(column["country"]),
+        channel=_names(column["channel"]),
+        traits=_names(column["traits"]),
+        source_ms=column["source_ms"].to_numpy(),
+        clamped=column["clamped"].to_numpy(zero_copy_only=False),
+    )
+
+
+def _names(array: Any) -> Names:
+    codes = array.indices
+    return Names(codes.fill_null(-1).to_numpy() if codes.null_count else codes.to_numpy(), array.dictionary)
+
+
+def _floats(array: pa.Array) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = array.to_numpy(zero_copy_only=False)
+    return values
