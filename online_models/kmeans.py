@@ -1,0 +1,493 @@
+"""Online k-means: River's contract on dicts, numba loops on arrays.
+
+The two modes share one loop and differ in what surrounds it. `strict` is `river.cluster.KMeans`, bit for bit, without
+its side effect in `predict_one`. `adaptive` starts from Lloyd's rounds on the first vectors, lets young centres move
+faster, and now and then moves the least useful centre to where it is missed most.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from river import base
+
+from . import _kernels, _snapshots
+from ._arrays import as_block, finite_features, read_only, refuse_unusable
+from ._features import Features
+from ._fitting import POWER, best_swap, fit_centres, squared_distances
+from .changes import Change
+from .errors import ShapeError, SnapshotError
+
+__all__ = ["UNASSIGNED", "KMeans"]
+
+UNASSIGNED = -2  # label of a vector while the model has no centres; -1 is kept for noise (density models)
+
+WARM_UP = 1_000  # vectors before the first fit (DESIGN 9)
+WINDOW = 2_000  # vectors a swap is decided on
+SWAP_EVERY = 2_000  # vectors between attempts to swap
+GAIN = 0.02  # part of the window's inertia a swap has to save
+CHANGES_KEPT = 1_000  # undrained changes; memory stays bounded when nobody drains
+SNAPSHOT_VERSION = 1
+
+Mode = Literal["adaptive", "strict"]
+Centres = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+class KMeans(base.Clusterer):
+    """Online k-means over dicts (River's contract) and arrays.
+
+    A label is the index of a centre, as in River; `segment_ids[label]` is an id that is never used again once its
+    centre is gone. Labels that learning returns are those BEFORE the centre moves, as River's code does.
+
+    Parameters
+    ----------
+    n_clusters
+        Number of centres (k); there are fewer while fewer distinct vectors are known.
+    rate
+        Part of the way a centre moves towards a vector (River's `halflife`), in (0, 1].
+    mode
+        "strict": labels and centres equal `river.cluster.KMeans(n_clusters, halflife=rate, seed=seed)` bit for bit.
+        "adaptive": the first 1,000 vectors are collected, then fitted with Lloyd's rounds; from then on the step is
+        max(1 / vectors of the centre, rate), and after every 2,000 vectors the centre whose removal costs least moves
+        to the best of 8 D2-sampled vectors of the last 2,000 if, after three of Lloyd's rounds with and without, their
+        inertia is 2 % lower.
+    init
+        First centres (k, d), for features 0..d-1. Without it strict draws them as River does and adaptive warms up.
+    seed
+        Makes everything repeatable.
+
+    Notes
+    -----
+    Predicting changes nothing. A feature that strict has not learned is drawn as River would draw it now, and
+    forgotten; adaptive ignores it. A feature missing from a dict counts as 0; adaptive learns that 0, strict (as River)
+    does not.
+
+    Before an adaptive model has centres the array methods return -2, and `predict_one` returns the nearest of the first
+    n_clusters distinct vectors collected (0 when there are none), because River's contract has no "not yet".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = KMeans(n_clusters=2, rate=0.5, mode="strict", init=np.array([[0.0, 0.0], [5.0, 5.0]]))
+    >>> model.learn_predict_many(np.array([[0.5, 0.0], [4.0, 4.0]])).tolist()
+    [0, 1]
+    >>> model.centers.tolist()
+    [[0.25, 0.0], [4.5, 4.5]]
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 5,
+        rate: float = 0.01,
+        mode: Mode = "adaptive",
+        init: npt.NDArray[Any] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if n_clusters < 1:
+            msg = f"n_clusters must be at least 1, got {n_clusters}"
+            raise ValueError(msg)
+        if not 0 < rate <= 1:
+            msg = f"rate must be in (0, 1], got {rate}"
+            raise ValueError(msg)
+        if mode not in {"adaptive", "strict"}:
+            msg = f'mode must be "adaptive" or "strict", got {mode!r}'
+            raise ValueError(msg)
+        self.n_clusters = n_clusters
+        self.rate = rate
+        self.mode = mode
+        self.init = init
+        self.seed = seed
+        self._learned = 0
+        self._next_id = 0
+        self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
+        self._draws = random.Random(seed)  # noqa: S311 - River's own generator, so that it draws River's centres
+        self._state = np.array([random.Random(seed).getrandbits(64)], np.uint64)  # noqa: S311
+        self._centers = self._first_centers()
+        self._counts = np.full(len(self._centers), 0 if init is None else 1, np.int64)
+        self._ids = np.array([self._mint() for _ in self._centers], np.int64)
+        self._features = Features(range(self._centers.shape[1]))
+        self._window = np.zeros((WINDOW if mode == "adaptive" else 0, len(self._features)))
+        self._filled = 0  # vectors in the window, a ring whose next slot is learned % WINDOW
+        self._inertias = np.full(WINDOW, np.nan)  # squared distances on arrival, the same ring
+
+    def _first_centers(self) -> Centres:
+        if self.init is None:
+            return np.zeros((self.n_clusters if self.mode == "strict" else 0, 0))
+        block = as_block(self.init, None)
+        if block.shape[0] != self.n_clusters:
+            msg = f"init must have shape ({self.n_clusters}, d), got {block.shape}"
+            raise ShapeError(msg)
+        refuse_unusable(block)
+        return np.array(block, np.float64, order="C")
+
+    # ---- what it knows
+
+    @property
+    def centers(self) -> Centres:
+        """Centres (k, d) float64, a copy; no rows while an adaptive model warms up."""
+        return self._centers.copy()
+
+    @property
+    def segment_ids(self) -> Labels:
+        """Id of each centre, (k,) int64, a copy."""
+        return self._ids.copy()
+
+    @property
+    def features(self) -> list[Hashable]:
+        """Names of the columns; 0..d-1 for a model that learned arrays."""
+        return self._features.names
+
+    @property
+    def learned(self) -> int:
+        """Vectors learned, those of the warm-up included."""
+        return self._learned
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are centres to assign vectors to."""
+        return len(self._centers) > 0
+
+    @property
+    def inertia_window(self) -> float:
+        """Mean squared distance of the last 2,000 vectors to their centres as they were on arrival; 0 before any."""
+        known = self._inertias[~np.isnan(self._inertias)]
+        return float(known.mean()) if len(known) else 0.0
+
+    @property
+    def changes(self) -> list[Change]:
+        """Segments that came into being since this was last drained, the newest 1,000."""
+        return list(self._changes)
+
+    def drain_changes(self) -> list[Change]:
+        """Return `changes` and forget them."""
+        drained = list(self._changes)
+        self._changes.clear()
+        return drained
+
+    # ---- River's contract: one dict at a time
+
+    def learn_one(self, x: Mapping[Any, Any]) -> None:
+        """Learn one mapping of feature to number."""
+        values = finite_features(x)
+        if self.mode == "strict":
+            self._learn_as_river(values)
+        else:
+            self._learn_row(values)
+
+    def learn_predict_one(self, x: Mapping[Any, Any]) -> int:
+        """Learn one mapping and return the label it had before its centre moved."""
+        values = finite_features(x)
+        if self.mode == "strict":
+            return self._learn_as_river(values)
+        if self.ready:
+            return self._learn_row(values)
+        label = self._provisional(values)
+        self._learn_row(values)
+        return label
+
+    def predict_one(self, x: Mapping[Any, Any]) -> int:
+        """Label of one mapping, at least 0; changes nothing."""
+        values = finite_features(x)
+        if not self.ready:
+            return self._provisional(values)
+        new = self._features.new(values) if self.mode == "strict" else []
+        if not new:
+            return self._nearest(self._features.row(values), self._centers, self._features.order)
+        drawn = self._drawn(len(new), self._peek())
+        return self._nearest(self._features.row(values, new), drawn, self._features.union_order(values))
+
+    # ---- arrays
+
+    def learn_many(self, X: npt.ArrayLike) -> None:
+        """Learn vectors (n, d), float32 or float64, in order."""
+        self.learn_predict_many(X)
+
+    def learn_predict_many(self, X: npt.ArrayLike) -> Labels:
+        """Learn vectors (n, d) in order and return the labels (n,) they had before their centres moved.
+
+        However a stream is cut into blocks, the result is the same.
+
+        Raises
+        ------
+        NotFiniteError
+            A value is NaN, infinite or too large to square; no row was learned.
+        ShapeError
+            Not the shape (n, d) that the model has learned.
+        """
+        block = as_block(X, len(self._features) or None)
+        refuse_unusable(block)
+        if not len(block):
+            return np.zeros(0, np.int64)
+        if not len(self._features):
+            self._add_features(dict.fromkeys(range(block.shape[1])))
+        return self._learn(block)
+
+    def predict_many(self, X: npt.ArrayLike) -> Labels:
+        """Labels (n,) int64 of vectors (n, d), or -2 while there are no centres; changes nothing."""
+        block = as_block(X, len(self._features) or None)
+        refuse_unusable(block)
+        labels = np.full(len(block), UNASSIGNED, np.int64)
+        if len(block) and self.ready:
+            centers, order = self._centers, self._features.order
+            if not len(self._features):
+                centers, order = self._drawn(block.shape[1], self._peek()), np.arange(block.shape[1])
+            _kernels.predict_rows(block, centers, order, POWER, labels)
+        return labels
+
+    # ---- fits
+
+    def finish_warmup(self) -> bool:
+        """Fit what is buffered without waiting for 1,000 vectors.
+
+        With fewer distinct vectors than n_clusters there are as many centres as distinct vectors; later attempts to
+        swap add the others.
+
+        Returns
+        -------
+        bool
+            Whether the model has centres now; False when nothing was learned yet.
+        """
+        if not self.ready and self._filled:
+            buffered = self._window[: self._filled]
+            self._fit(buffered, "warm-up")
+            self._inertias[: self._filled] = squared_distances(buffered, self._centers)[1]
+        return self.ready
+
+    def refit(self, vectors: npt.ArrayLike, cause: str) -> list[Change]:
+        """Replace the centres by Lloyd's rounds on given vectors (the present centres are one of the starts).
+
+        A new centre that continues an old one keeps its id and its label (see `continue_centres`); others get new ids.
+
+        Parameters
+        ----------
+        vectors
+            Vectors (n, d), at least one.
+        cause
+            Why, for the record.
+
+        Returns
+        -------
+        list of Change
+            The segments that came into being; they are in `changes` too.
+        """
+        if self.mode == "strict":
+            msg = "a strict model is River's and can't be refitted: use mode=\"adaptive\""
+            raise ValueError(msg)
+        block = as_block(vectors, len(self._features) or None)
+        if not len(block):
+            msg = "refit needs at least one vector"
+            raise ShapeError(msg)
+        refuse_unusable(block)
+        if not len(self._features):
+            self._add_features(dict.fromkeys(range(block.shape[1])))
+        return self._fit(block.astype(np.float64), cause)
+
+    # ---- snapshots
+
+    def snapshot(self, *, window: bool = True) -> bytes:
+        """Everything the model knows, in a versioned format without pickle.
+
+        Parameters
+        ----------
+        window
+            False leaves out the last 2,000 vectors of an adaptive model (8 * 2,000 * d bytes): the restored model then
+            makes no swap until it has collected 2,000 new ones. A model that warms up always keeps them.
+        """
+        if not all(isinstance(name, str | int) for name in self.features):
+            msg = f"a snapshot keeps features named by text or whole numbers, not {self.features!r}"
+            raise SnapshotError(msg)
+        filled = self._filled if window or not self.ready else 0
+        slots = filled if filled in {0, self._learned} else WINDOW  # a ring that began at slot 0 is kept to its end
+        version, draws, spare = self._draws.getstate()
+        values = {
+            "n_clusters": self.n_clusters,
+            "rate": float(self.rate),
+            "mode": self.mode,
+            "init": None if self.init is None else np.array(self.init, np.float64),
+            "seed": self.seed,
+            "features": self.features,
+            "learned": self._learned,
+            "next_id": self._next_id,
+            "centers": self._centers,
+            "counts": self._counts,
+            "ids": self._ids,
+            "filled": filled,
+            "window": self._window[:slots],
+            "inertias": self._inertias,
+            "state": self._state,
+            "draws": [version, np.array(draws, np.uint32), spare],
+            "changes": [asdict(change) for change in self._changes],
+        }
+        return _snapshots.encode("kmeans", SNAPSHOT_VERSION, values)
+
+    @classmethod
+    def from_snapshot(cls, data: bytes) -> Self:
+        """Model that goes on exactly where the one that took the snapshot stood.
+
+        Raises
+        ------
+        SnapshotError
+            Not a k-means snapshot, or of a release this one can't read.
+        """
+        _, values = _snapshots.decode("kmeans", range(1, SNAPSHOT_VERSION + 1), data)
+        try:
+            model = cls(values["n_clusters"], values["rate"], values["mode"], values["init"], values["seed"])
+            model._load(values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = f"this k-means snapshot is damaged: {error!r}"
+            raise SnapshotError(msg) from error
+        return model
+
+    def _load(self, values: dict[str, Any]) -> None:
+        k, d = len(values["ids"]), len(values["features"])
+        if values["centers"].shape != (k, d) or values["counts"].shape != (k,) or values["window"].shape[1] != d:
+            msg = f"centres of shape {values['centers'].shape} for {k} segments and {d} features"
+            raise ShapeError(msg)
+        self._features = Features(values["features"])
+        self._learned, self._next_id = values["learned"], values["next_id"]
+        self._centers, self._counts, self._ids = values["centers"], values["counts"], values["ids"]
+        self._inertias, self._state = values["inertias"], values["state"]
+        self._filled = values["filled"]
+        self._window = np.zeros((WINDOW if self.mode == "adaptive" else 0, d))
+        self._window[: len(values["window"])] = values["window"]
+        version, draws, spare = values["draws"]
+        self._draws.setstate((version, tuple(draws.tolist()), spare))
+        for change in values["changes"]:
+            self._changes.append(Change(**{**change, "retired": tuple(change["retired"])}))
+
+    # ---- inside
+
+    def _learn(self, block: npt.NDArray[Any]) -> Labels:
+        """Learn a checked block; the schedule depends on `learned` alone, so cuts between blocks don't matter."""
+        n = len(block)
+        labels = np.full(n, UNASSIGNED, np.int64)
+        adaptive = self.mode == "adaptive"
+        done = 0
+        if not self.ready:
+            done = min(n, WARM_UP - self._filled)
+            self._window[self._filled : self._filled + done] = block[:done]
+            self._filled += done
+            self._learned += done
+            if self._filled >= WARM_UP:
+                self.finish_warmup()
+        while done < n:
+            part = min(n - done, SWAP_EVERY - self._learned % SWAP_EVERY)
+            _kernels.learn_rows(
+                block[done : done + part], self._centers, self._counts, self._features.order, POWER, float(self.rate),
+                adaptive, self._window, self._inertias, self._learned % WINDOW, labels[done : done + part],
+            )  # fmt: skip
+            done += part
+            self._learned += part
+            self._filled = min(self._filled + part, len(self._window))
+            if self._filled == WINDOW and self._learned % SWAP_EVERY == 0:
+                self._swap()
+        return labels
+
+    def _learn_row(self, values: Mapping[Hashable, float]) -> int:
+        """Learn one mapping in adaptive mode."""
+        self._add_features(values)
+        return int(self._learn(read_only(self._features.row(values)))[0]) if len(self._features) else 0
+
+    def _learn_as_river(self, values: Mapping[Hashable, float]) -> int:
+        """Learn one mapping in strict mode: only the features it has move their centre."""
+        order = self._features.union_order(values) if self._features.new(values) else self._features.order
+        self._add_features(values)
+        row = self._features.row(values)
+        closest = self._nearest(row, self._centers, order)
+        centre = self._centers[closest]
+        columns = self._features.columns(values)
+        self._inertias[self._learned % WINDOW] = ((row[0] - centre) ** 2).sum()
+        centre[columns] += self.rate * (row[0, columns] - centre[columns])
+        self._counts[closest] += 1
+        self._learned += 1
+        return closest
+
+    def _fit(self, vectors: Centres, cause: str) -> list[Change]:
+        old_ids = self._ids
+        before = float(squared_distances(vectors, self._centers)[1].sum()) if self.ready else math.inf
+        fit = fit_centres(vectors, self._centers, old_ids, self.n_clusters, self._state, self._mint)
+        self._centers, self._counts, self._ids = fit.centers, fit.counts, fit.ids
+        retired = tuple(int(i) for i in old_ids if i not in fit.ids)
+        return self._record(cause, fit.minted, retired, before, fit.inertia)
+
+    def _swap(self) -> None:
+        """Move the cheapest centre, or add one while there are fewer than n_clusters, if that pays."""
+        grow = len(self._centers) < self.n_clusters
+        swap = best_swap(self._window, self._centers, grow=grow, state=self._state)
+        if swap is None or swap.after > (1 - GAIN) * swap.before:
+            return
+        retired = () if grow else (int(self._ids[swap.moved]),)
+        if grow:
+            self._counts = np.append(self._counts, 0)
+            self._ids = np.append(self._ids, UNASSIGNED)
+        self._centers = swap.centers
+        self._counts[swap.moved] = swap.count
+        self._ids[swap.moved] = minted = self._mint()
+        self._record("grow" if grow else "swap", (minted,), retired, swap.before, swap.after)
+
+    def _nearest(self, row: Centres, centers: Centres, order: Labels) -> int:
+        labels = np.zeros(1, np.int64)
+        _kernels.predict_rows(read_only(row), centers, order, POWER, labels)
+        return int(labels[0])
+
+    def _provisional(self, values: Mapping[Hashable, float]) -> int:
+        """Label before there are centres: the nearest of the first n_clusters distinct vectors collected."""
+        distinct: dict[bytes, Centres] = {}
+        for vector in self._window[: self._filled]:
+            distinct.setdefault(vector.tobytes(), vector)
+            if len(distinct) == self.n_clusters:
+                break
+        if not distinct:
+            return 0
+        return int(np.argmin(((np.array(list(distinct.values())) - self._features.row(values)) ** 2).sum(axis=1)))
+
+    def _add_features(self, values: Mapping[Hashable, Any]) -> None:
+        new = self._features.new(values)
+        if not new:
+            return
+        if self.mode == "strict":
+            self._centers = self._drawn(len(new), self._draws)
+        else:
+            self._centers = np.hstack([self._centers, np.zeros((len(self._centers), len(new)))])
+        self._window = np.hstack([self._window, np.zeros((len(self._window), len(new)))])
+        self._features.add(new)
+
+    def _drawn(self, columns: int, draws: random.Random) -> Centres:
+        """Centres with columns drawn from N(0, 1), centre by centre, as River's defaultdicts draw them."""
+        drawn = np.array([[draws.gauss(0, 1) for _ in range(columns)] for _ in range(len(self._centers))])
+        return np.hstack([self._centers, drawn])
+
+    def _peek(self) -> random.Random:
+        """Copy of the generator, so that looking draws nothing."""
+        copy = random.Random()  # noqa: S311
+        copy.setstate(self._draws.getstate())
+        return copy
+
+    def _mint(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def _record(
+        self, cause: str, minted: tuple[int, ...], retired: tuple[int, ...], before: float, after: float
+    ) -> list[Change]:
+        centre_of = dict(zip(self._ids.tolist(), self._centers, strict=True))
+        changes = [Change(i, centre_of[i].copy(), cause, self._learned, retired, before, after) for i in minted]
+        self._changes.extend(changes)
+        return changes
+
+    @classmethod
+    def _unit_test_params(cls) -> Any:
+        yield {"n_clusters": 5, "mode": "strict", "seed": 1}
+        yield {"n_clusters": 5, "mode": "adaptive", "seed": 1}
+
+    @property
+    def _mutable_attributes(self) -> set[str]:
+        return {"rate"}

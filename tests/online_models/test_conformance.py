@@ -1,0 +1,84 @@
+"""Every clusterer passes the suite; the suite finds what is wrong with River's; the public names are pinned."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+from river import base, checks, cluster
+
+import online_models
+from online_models import ConformanceError, KMeans, check_clusterer, conformance, warm_up_kernels
+
+
+@pytest.mark.parametrize("mode", ["strict", "adaptive"])
+def test_ours_passes(mode: str) -> None:
+    assert check_clusterer(lambda: KMeans(3, 0.05, mode=mode, seed=1)) == [c.__name__ for c in conformance.CHECKS]
+
+
+def test_rivers_predict_writes_and_it_takes_nan() -> None:
+    with pytest.raises(ConformanceError, match="predict_is_pure: predict_one changed the model after 0"):
+        check_clusterer(lambda: cluster.KMeans(3, halflife=0.05, seed=1))
+    with pytest.raises(ConformanceError, match="learn_one took nan"):
+        conformance.refuses_what_is_not_finite(lambda: cluster.KMeans(3, halflife=0.05, seed=1))
+
+
+class Hoarder(KMeans):
+    """Keeps all it ever saw."""
+
+    def learn_one(self, x: Any) -> None:
+        self.__dict__.setdefault("seen", []).append(dict(x))
+        super().learn_one(x)
+
+
+def test_a_model_that_grows_is_caught() -> None:
+    with pytest.raises(ConformanceError, match="bytes after"):
+        conformance.memory_is_bounded(lambda: Hoarder(3, mode="strict", seed=1))
+
+
+def test_a_model_without_a_seed_is_caught() -> None:
+    with pytest.raises(ConformanceError, match="a second one of the same seed"):
+        conformance.is_repeatable(lambda: KMeans(8, 0.05, mode="strict"))
+
+
+@pytest.mark.parametrize("mode", ["strict", "adaptive"])
+def test_rivers_own_checks_pass(mode: str) -> None:
+    model = KMeans(3, mode=mode, seed=1)
+    assert isinstance(model, base.Clusterer)
+    checks.check_estimator(model)
+    copy = model.clone({"n_clusters": 4})
+    assert (copy.n_clusters, copy.mode, copy.seed) == (4, mode, 1)
+
+
+def test_public_names_are_pinned() -> None:
+    assert online_models.__all__ == [
+        "UNASSIGNED", "Change", "ConformanceError", "KMeans", "NotFiniteError", "OnlineModelError", "ShapeError",
+        "SnapshotError", "Stabiliser", "StandardScaler", "check_clusterer", "warm_up_kernels",
+    ]  # fmt: skip
+    assert list(inspect.signature(KMeans).parameters) == ["n_clusters", "rate", "mode", "init", "seed"]
+    assert inspect.signature(KMeans).parameters["mode"].default == "adaptive"
+
+
+@pytest.mark.parametrize("name", ["kmeans", "scaling", "stability"])
+def test_examples_in_docstrings_run(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"online_models.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_warming_up_compiles_everything_the_stream_will_call() -> None:
+    warm_up_kernels()
+    from_kernels = [f for f in vars(online_models._kernels).values() if hasattr(f, "signatures")]
+    before = [len(f.signatures) for f in from_kernels]
+    for dtype in (np.float32, np.float64):
+        vectors = np.random.default_rng(0).normal(size=(5_000, 6)).astype(dtype)
+        vectors.flags.writeable = False
+        model, people = KMeans(3, seed=1), online_models.Stabiliser()
+        model.learn_many(vectors)
+        model.refit(vectors, "test")
+        people.assign(np.arange(9, dtype=np.int32), vectors[:9], model)
+    assert [len(f.signatures) for f in from_kernels] == before
