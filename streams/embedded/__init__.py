@@ -4,5 +4,6 @@ Clients speak Kafka and ClickHouse's HTTP to it, as they do in production.
 """
 
 from streams.embedded.broker import Broker
+from streams.embedded.clickhouse import ClickHouse
 
-__all__ = ["Broker"]
+__all__ = ["Broker", "ClickHouse"]

@@ -1,0 +1,67 @@
+"""What every numba kernel of the profiles shares: how it is compiled, how it hashes, how its arrays grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "grown", "kernel", "mixed", "pair_hash", "room_for"]
+
+F = TypeVar("F", bound=Callable[..., object])
+A = TypeVar("A", bound=np.generic)
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+UInt64s = npt.NDArray[np.uint64]
+
+
+def kernel(function: F) -> F:
+    """Compile a loop with numba, cached on disk; no fast-math, so that equal input means equal bits."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+@kernel
+def mixed(x: np.uint64) -> np.uint64:
+    """Return the finaliser of splitmix64 (Steele, Lea, Flood 2014): every input bit moves every output bit."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def pair_hash(a: np.int64, b: np.int64) -> np.uint64:
+    """Return a hash of two small integers."""
+    return mixed((np.uint64(a) << np.uint64(32)) ^ np.uint64(b) ^ np.uint64(0x9E3779B97F4A7C15))
+
+
+@kernel
+def bytes_hash(data: npt.NDArray[np.uint8], start: int, stop: int, seed: np.uint64) -> np.uint64:
+    """Return FNV-1a of `data[start:stop]` from a seeded basis, finalised."""
+    h = np.uint64(0xCBF29CE484222325) ^ seed
+    for i in range(start, stop):
+        h = (h ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
+    return mixed(h)
+
+
+def room_for(needed: int, present: int) -> int:
+    """Return the next capacity, a power of two times `present`, that holds `needed`."""
+    capacity = max(present, 16)
+    while capacity < needed:
+        capacity *= 2
+    return capacity
+
+
+def grown(array: npt.NDArray[A], needed: int, fill: float = 0) -> npt.NDArray[A]:
+    """Return `array` itself when it holds `needed` rows, else a copy with doubled capacity, the new rows set to `fill`."""
+    present = array.shape[0]
+    if needed <= present:
+        return array
+    capacity = room_for(needed, present)
+    larger = np.empty((capacity, *array.shape[1:]), array.dtype)
+    larger[:present] = array
+    larger[present:] = fill
+    return larger

@@ -1,0 +1,194 @@
+"""The two shapes of a person's numbers: one dense row of 64-bit words, and open-ended entries found by key.
+
+A word holds an int64 or a float64; every array exists as both views over the same memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.profiles._kernel import Int32s, Int64s, grown, kernel, pair_hash
+
+__all__ = ["FAMILY_BITS", "KEY_BITS", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "entry_at", "pair_of"]
+
+Floats = npt.NDArray[np.float64]
+
+KEY_BITS = 30
+FAMILY_BITS = 6
+#: First two words of an entry: who and which key, and the person's next entry.
+META_WORDS = 2
+#: Key of everything beyond a person's bound in one family; in the string table it is the text "(other)".
+OTHER = 0
+
+_KEY_MASK = (1 << KEY_BITS) - 1
+
+
+class DenseRows:
+    """One row of 64-bit words a person.
+
+    Attributes
+    ----------
+    ints, floats : ndarray, shape (capacity, width)
+        The same memory as int64 and as float64. They are replaced when the rows grow: don't keep them.
+    """
+
+    def __init__(self, defaults: Int64s) -> None:
+        self._defaults = defaults
+        self.ints: Int64s = np.empty((1024, len(defaults)), np.int64)
+        self.ints[:] = defaults
+        self.floats: Floats = self.ints.view(np.float64)
+
+    def resize(self, rows: int) -> None:
+        """Make room; new rows hold the defaults."""
+        before = len(self.ints)
+        if rows > before:
+            self.ints = grown(self.ints, rows)
+            self.ints[before:] = self._defaults
+            self.floats = self.ints.view(np.float64)
+
+
+class EntryArrays(NamedTuple):
+    """What kernels take; `size[0]` counts entries, `head`, `tail` and `held` go by row."""
+
+    size: Int64s
+    ints: Int64s
+    floats: Floats
+    slots: Int32s
+    head: Int32s
+    tail: Int32s
+    held: Int32s
+    bounds: Int32s
+
+
+class Entries:
+    """Sparse numbers: for each (person, family, key) some words, in one table for all families of a partition.
+
+    A hash table finds an entry, a list through `next` walks a person's entries in order of their first appearance. A
+    family is bounded per person: keys beyond the bound are counted under `OTHER`, since producers are not to be trusted.
+
+    Parameters
+    ----------
+    width : int
+        Words of the widest family.
+    bounds : ndarray of int32, shape (families,)
+        Keys one person may have in each family.
+    """
+
+    def __init__(self, width: int, bounds: Int32s) -> None:
+        self._bounds = bounds
+        self._size = np.zeros(1, np.int64)
+        self._ints = np.zeros((1024, META_WORDS + width), np.int64)
+        self._floats = self._ints.view(np.float64)
+        self._slots = np.full(2048, -1, np.int32)
+        self._head = np.full(1024, -1, np.int32)
+        self._tail = np.full(1024, -1, np.int32)
+        self._held = np.zeros((1024, max(len(bounds), 1)), np.int32)
+
+    def __len__(self) -> int:
+        return int(self._size[0])
+
+    def resize(self, rows: int) -> None:
+        """Make room for people."""
+        self._head = grown(self._head, rows, -1)
+        self._tail = grown(self._tail, rows, -1)
+        self._held = grown(self._held, rows)
+
+    def reserve(self, entries: int) -> None:
+        """Make room for so many more entries, so that kernels may add them."""
+        needed = len(self) + entries
+        if needed > len(self._ints):
+            self._ints = grown(self._ints, needed)
+            self._floats = self._ints.view(np.float64)
+        if 2 * needed > len(self._slots):
+            self._slots = np.full(1 << (2 * needed).bit_length(), -1, np.int32)
+            _place_all(len(self), self._ints, self._slots)
+
+    def arrays(self) -> EntryArrays:
+        """Return what kernels take."""
+        return EntryArrays(
+            self._size, self._ints, self._floats, self._slots, self._head, self._tail, self._held, self._bounds
+        )
+
+    def mark_names(self, named: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], used: npt.NDArray[np.bool_]) -> None:
+        """Set `used` for each string id that a key or a column of a present entry names.
+
+        Parameters
+        ----------
+        named : ndarray of bool, shape (families,)
+            Whether the family's keys are string ids.
+        columns : ndarray of bool, shape (families, width)
+            Which of its words are string ids.
+        """
+        family, key = self._keys()
+        used[key[named[family]]] = True
+        for column in range(columns.shape[1]):
+            used[self._ints[: len(self), META_WORDS + column][columns[family, column]]] = True
+
+    def rename(self, named: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], renamed: Int32s) -> None:
+        """Replace string ids everywhere; see `mark_names`."""
+        n = len(self)
+        family, key = self._keys()
+        pair = self._ints[:n, 0]
+        pair[named[family]] += (renamed[key[named[family]]] - key[named[family]]).astype(np.int64)
+        for column in range(columns.shape[1]):
+            chosen = np.flatnonzero(columns[family, column])
+            self._ints[chosen, META_WORDS + column] = renamed[self._ints[chosen, META_WORDS + column]]
+        self._slots[:] = -1
+        _place_all(n, self._ints, self._slots)
+
+    def _keys(self) -> tuple[Int64s, Int64s]:
+        pair = self._ints[: len(self), 0]
+        return (pair >> KEY_BITS) & ((1 << FAMILY_BITS) - 1), pair & _KEY_MASK
+
+
+@kernel
+def pair_of(row: int, family: int, key: int) -> int:
+    """Return the word that identifies an entry: row, family, key."""
+    return (np.int64(row) << np.int64(KEY_BITS + FAMILY_BITS)) | (np.int64(family) << np.int64(KEY_BITS)) | np.int64(key)
+
+
+@kernel
+def entry_at(row: int, family: int, key: int, table: EntryArrays) -> int:
+    """Return the index of an entry, adding it (zeroed, last in the person's list) when new."""
+    mask = np.uint64(len(table.slots) - 1)
+    while True:
+        pair = pair_of(row, family, key)
+        slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
+        while True:
+            entry = table.slots[slot]
+            if entry < 0 or table.ints[entry, 0] == pair:
+                break
+            slot = (slot + np.uint64(1)) & mask
+        if entry >= 0:
+            return int(entry)
+        if key == OTHER or table.held[row, family] < table.bounds[family]:
+            break
+        key = OTHER
+    entry = table.size[0]
+    table.size[0] = entry + 1
+    table.slots[slot] = entry
+    for word in range(table.ints.shape[1]):
+        table.ints[entry, word] = 0
+    table.ints[entry, 0] = pair
+    table.ints[entry, 1] = -1
+    if table.head[row] < 0:
+        table.head[row] = entry
+    else:
+        table.ints[table.tail[row], 1] = entry
+    table.tail[row] = entry
+    table.held[row, family] += 1
+    return int(entry)
+
+
+@kernel
+def _place_all(n: int, ints: Int64s, slots: Int32s) -> None:
+    mask = np.uint64(len(slots) - 1)
+    for entry in range(n):
+        pair = ints[entry, 0]
+        slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
+        while slots[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = entry
