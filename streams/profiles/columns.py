@@ -12,18 +12,17 @@ import numpy.typing as npt
 
 from streams.profiles._kernel import Int32s, Int64s, grown, kernel, pair_hash
 
-__all__ = ["FAMILY_BITS", "KEY_BITS", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "entry_at", "pair_of"]
+__all__ = ["MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "entry_at", "family_and_key"]
 
 Floats = npt.NDArray[np.float64]
 
 KEY_BITS = 30
 FAMILY_BITS = 6
+MAX_FAMILIES = 1 << FAMILY_BITS
 #: First two words of an entry: who and which key, and the person's next entry.
 META_WORDS = 2
 #: Key of everything beyond a person's bound in one family; in the string table it is the text "(other)".
 OTHER = 0
-
-_KEY_MASK = (1 << KEY_BITS) - 1
 
 
 class DenseRows:
@@ -112,42 +111,19 @@ class Entries:
             self._size, self._ints, self._floats, self._slots, self._head, self._tail, self._held, self._bounds
         )
 
-    def mark_names(self, named: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], used: npt.NDArray[np.bool_]) -> None:
-        """Set `used` for each string id that a key or a column of a present entry names.
-
-        Parameters
-        ----------
-        named : ndarray of bool, shape (families,)
-            Whether the family's keys are string ids.
-        columns : ndarray of bool, shape (families, width)
-            Which of its words are string ids.
-        """
-        family, key = self._keys()
-        used[key[named[family]]] = True
-        for column in range(columns.shape[1]):
-            used[self._ints[: len(self), META_WORDS + column][columns[family, column]]] = True
-
-    def rename(self, named: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], renamed: Int32s) -> None:
-        """Replace string ids everywhere; see `mark_names`."""
-        n = len(self)
-        family, key = self._keys()
-        pair = self._ints[:n, 0]
-        pair[named[family]] += (renamed[key[named[family]]] - key[named[family]]).astype(np.int64)
-        for column in range(columns.shape[1]):
-            chosen = np.flatnonzero(columns[family, column])
-            self._ints[chosen, META_WORDS + column] = renamed[self._ints[chosen, META_WORDS + column]]
-        self._slots[:] = -1
-        _place_all(n, self._ints, self._slots)
-
-    def _keys(self) -> tuple[Int64s, Int64s]:
-        pair = self._ints[: len(self), 0]
-        return (pair >> KEY_BITS) & ((1 << FAMILY_BITS) - 1), pair & _KEY_MASK
-
 
 @kernel
 def pair_of(row: int, family: int, key: int) -> int:
     """Return the word that identifies an entry: row, family, key."""
     return (np.int64(row) << np.int64(KEY_BITS + FAMILY_BITS)) | (np.int64(family) << np.int64(KEY_BITS)) | np.int64(key)
+
+
+@kernel
+def family_and_key(pair: int) -> tuple[int, int]:
+    """Return (family, key) of the word that identifies an entry."""
+    key = pair & ((np.int64(1) << np.int64(KEY_BITS)) - np.int64(1))
+    family = (pair >> np.int64(KEY_BITS)) & ((np.int64(1) << np.int64(FAMILY_BITS)) - np.int64(1))
+    return family, key
 
 
 @kernel

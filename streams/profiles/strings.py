@@ -102,18 +102,6 @@ class StringTable:
         """Return one string."""
         return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8", "replace")
 
-    def keep(self, used: npt.NDArray[np.bool_]) -> Int32s:
-        """Forget every string that is not `used`; return the new id of each old one (-1: forgotten)."""
-        kept = np.flatnonzero(used).astype(np.int32)
-        renamed = np.full(len(self), -1, np.int32)
-        renamed[kept] = np.arange(len(kept), dtype=np.int32)
-        strings = self.take(kept)
-        self._size[:] = 0
-        self.offsets, self.data = np.zeros(1024, np.int64), np.zeros(1 << 14, np.uint8)
-        self.fixed, self._slots = np.zeros(1024, np.uint64), np.full(2048, -1, np.int32)
-        self.intern(strings)
-        return renamed
-
 
 @kernel
 def intern_at(

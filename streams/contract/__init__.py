@@ -1,0 +1,40 @@
+"""The event contract: what producers may send, what becomes of it, and the messages between the roles.
+
+`Contract` turns a batch of raw values into blocks, dead letters and new content; the codecs read and write the topics.
+"""
+
+from __future__ import annotations
+
+from streams.contract.batch import Contract, Incoming, Result
+from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, encode_block
+from streams.contract.content import Content, ContentError, decode_content, encode_content, text_of
+from streams.contract.dead_letters import DeadLetter
+from streams.contract.persons import partition_of, profile_id_of
+from streams.contract.reasons import Reason
+from streams.contract.tolerant import Limits
+from streams.contract.vectors import VectorBatch, decode_vectors, encode_vectors
+
+__all__ = [
+    "CLICKS_SCHEMA",
+    "Block",
+    "BlockError",
+    "Content",
+    "ContentError",
+    "Contract",
+    "DeadLetter",
+    "Incoming",
+    "Limits",
+    "Names",
+    "Reason",
+    "Result",
+    "VectorBatch",
+    "decode_block",
+    "decode_content",
+    "decode_vectors",
+    "encode_block",
+    "encode_content",
+    "encode_vectors",
+    "partition_of",
+    "profile_id_of",
+    "text_of",
+]

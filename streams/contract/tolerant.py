@@ -1,0 +1,235 @@
+"""The slow road: values that the fast decoder wouldn't take are unpacked, mended where the contract says how, or refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from streams.contract.event import TYPES, Context, Event, Product, Properties, device, location
+from streams.contract.persons import as_id, profile_id_of
+from streams.contract.reasons import Reason
+from streams.contract.times import INVALID, MISSING, parse_time
+
+__all__ = ["Limits", "Refused", "unpack"]
+
+
+#: An escape that may be half of a surrogate pair: such text can't be written as UTF-8 until it is replaced.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a producer may send."""
+
+    max_event_bytes: int = 1_000_000
+    max_depth: int = 32
+    max_properties: int = 1_000
+    max_id_bytes: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that isn't accepted, and why."""
+
+    reason: Reason
+
+
+def unpack(value: bytes, limits: Limits) -> list[Event | Refused]:
+    """Return every event in a value, or what is wrong with it; tests run in the order of `Reason`."""
+    if len(value) > limits.max_event_bytes:
+        return [Refused(Reason.TOO_LARGE)]
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return [Refused(Reason.INVALID_UTF8)]
+    try:
+        tree = json.loads(text)  # takes NaN, Infinity and 1e999, so that they get their own reason
+    except RecursionError:
+        return [Refused(Reason.TOO_DEEP)]
+    except ValueError:
+        return [Refused(Reason.MALFORMED_JSON)]
+    if _deeper_than(tree, limits.max_depth):
+        return [Refused(Reason.TOO_DEEP)]
+    if _HALF_CHARACTER.search(text):
+        tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
+    return [_event(item, limits) for item in _items(tree)]
+
+
+def _items(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, list):
+        yield from tree
+    elif isinstance(tree, dict) and isinstance(tree.get("batch"), list):
+        outer = {key: value for key, value in tree.items() if key != "batch"}
+        for item in tree["batch"]:
+            if not isinstance(item, dict):
+                yield item
+                continue
+            context = {**_mapping(outer.get("context")), **_mapping(item.get("context"))}
+            yield {**outer, **item, "context": context}
+    else:
+        yield tree
+
+
+def _event(item: Any, limits: Limits) -> Event | Refused:
+    if not isinstance(item, dict):
+        return Refused(Reason.NOT_AN_OBJECT)
+    kind = item.get("type")
+    kind = kind.strip().lower() if isinstance(kind, str) else ""
+    if kind not in TYPES:
+        return Refused(Reason.UNSUPPORTED_TYPE)
+    if not profile_id_of(item.get("userId"), item.get("anonymousId"), limits.max_id_bytes):
+        return Refused(Reason.MISSING_IDENTITY)
+    name = _text(item.get("event"))
+    if kind == "track" and not name:
+        return Refused(Reason.MISSING_EVENT)
+    if kind == "group" and not as_id(item.get("groupId")):
+        return Refused(Reason.MISSING_GROUP_ID)
+    if kind == "alias" and not (as_id(item.get("userId")) and as_id(item.get("previousId"))):
+        return Refused(Reason.MISSING_PREVIOUS_ID)
+    if _time_is_unreadable(item):
+        return Refused(Reason.INVALID_TIMESTAMP)
+    properties = _mapping(item.get("properties"))
+    if len(properties) > limits.max_properties:
+        return Refused(Reason.TOO_MANY_PROPERTIES)
+    if not _finite(item):
+        return Refused(Reason.NOT_FINITE)
+    context = _mapping(item.get("context"))
+    return Event(
+        type=kind,
+        event=name or None,
+        user_id=_id(item.get("userId")),
+        anonymous_id=_id(item.get("anonymousId")),
+        message_id=_id(item.get("messageId")),
+        timestamp=_time(item.get("timestamp")),
+        original_timestamp=_time(item.get("originalTimestamp")),
+        sent_at=_time(item.get("sentAt")),
+        received_at=_time(item.get("receivedAt")),
+        properties=_properties(properties),
+        context=Context(
+            device=device(_text(_mapping(context.get("device")).get("type"))),
+            location=location(_text(_mapping(context.get("location")).get("country"))),
+            traits=_raw(context.get("traits")),
+        ),
+        traits=_raw(item.get("traits")),
+        channel=_text(item.get("channel")) or None,
+        group_id=_id(item.get("groupId")),
+        previous_id=_id(item.get("previousId")),
+    )
+
+
+def _properties(p: dict[str, Any]) -> Properties:
+    listed = p.get("products")
+    products = [_product(entry) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else None
+    category = p.get("category")
+    names = ("name", "title", "brand", "currency", "url", "image_url", "text", "body", "review_body", "query")
+    return Properties(
+        **cast(dict[str, Any], {name: _id(p.get(name)) for name in ("product_id", "sku", "content_id", "article_id")}),
+        **cast(dict[str, Any], {name: _text(p.get(name)) or None for name in names}),
+        **cast(dict[str, Any], {name: _number(p.get(name)) for name in ("price", "quantity", "revenue", "total")}),
+        category=_texts(category) if isinstance(category, list) else _text(category) or None,
+        categories=_texts(p.get("categories")) if isinstance(p.get("categories"), list) else None,
+        products=products,
+    )
+
+
+def _product(p: dict[str, Any]) -> Product:
+    return Product(
+        product_id=_id(p.get("product_id")),
+        sku=_id(p.get("sku")),
+        category=_text(p.get("category")) or None,
+        name=_text(p.get("name")) or None,
+        brand=_text(p.get("brand")) or None,
+        price=_number(p.get("price")),
+        quantity=_number(p.get("quantity")),
+        url=_text(p.get("url")) or None,
+        image_url=_text(p.get("image_url")) or None,
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """Return text, numbers in decimal; empty for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [text for text in map(_text, values) if text]
+
+
+def _id(value: Any) -> str | int | None:
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> str | int | float | None:
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _time_is_unreadable(item: dict[str, Any]) -> bool:
+    """Whether a time that counts can't be read; `sentAt` and `receivedAt` count only where skew is corrected."""
+    timestamp, original, sent = (parse_time(item.get(key)) for key in ("timestamp", "originalTimestamp", "sentAt"))
+    device_time = timestamp if timestamp != MISSING else original
+    if device_time == INVALID:
+        return True
+    if device_time == MISSING or sent == MISSING or (timestamp != MISSING and original != MISSING):
+        return False
+    return sent == INVALID or parse_time(item.get("receivedAt")) == INVALID
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, also one that was sent as text; None for what isn't one."""
+    if isinstance(value, str):
+        try:
+            value = float(value.replace(",", "") if value.count(",") and "." in value else value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _raw(value: Any) -> msgspec.Raw | None:
+    return msgspec.Raw(json.dumps(value).encode()) if isinstance(value, dict) else None
+
+
+def _deeper_than(tree: Any, limit: int) -> bool:
+    level = [tree]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _finite(tree: Any) -> bool:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, float):
+            if not math.isfinite(node):
+                return False
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+    return True

@@ -1,0 +1,120 @@
+"""One role under supervision: started, restarted after a death, given up when it can't start."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from streams.embedded.backoff import Backoff
+from streams.embedded.process import ChildProcess
+
+__all__ = ["RoleProcess"]
+
+_log = logging.getLogger(__name__)
+
+#: Exit status for wrong usage (DESIGN 13): the same arguments would be wrong again.
+_WRONG_USAGE = 2
+#: A role that ends this often in a row by itself before it was ever ready won't be ready next time either.
+_MOST_FALSE_STARTS = 3
+
+
+class RoleProcess:
+    """A role's process and its history.
+
+    Parameters
+    ----------
+    name : str
+        The role.
+    command : sequence of str
+        Program (an absolute path) and arguments.
+    log : Path
+        Receives what it prints, over all its lives.
+    env : mapping
+        Added to our environment.
+
+    Attributes
+    ----------
+    failure : str or None
+        Why it is given up, with the end of its log.
+    restarts : int
+        How often it was started again after a death.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = log
+        self.failure: str | None = None
+        self.restarts = 0
+        self._command, self._env = command, env
+        self._backoff = Backoff()
+        self._false_starts = 0
+        self._ready = False
+        self._child: ChildProcess | None = None
+        self._started_at = self._start_again_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None while none runs."""
+        return self._child.pid if self._child is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether this life of the role has said that it is ready."""
+        return self._ready and self._child is not None
+
+    def start(self) -> None:
+        """Start a process."""
+        self._child = ChildProcess(self.name, self._command, self.log, env=self._env)
+        self._ready = False
+        self._started_at = time.monotonic()
+
+    def check(self, statuses: Mapping[str, Mapping[str, Any]]) -> None:
+        """Notice that it is ready or dead, and start it again when it is time.
+
+        Parameters
+        ----------
+        statuses : mapping
+            What `read_statuses` returned.
+        """
+        if self.failure is not None:
+            return
+        if self._child is None:
+            if time.monotonic() >= self._start_again_at:
+                self.restarts += 1
+                self.start()
+            return
+        if not self._ready:
+            self._ready = any(s.get("pid") == self._child.pid and s.get("state") == "ready" for s in statuses.values())
+        status = self._child.returncode
+        if status is not None:
+            self._died(self._child, status)
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop the process; SIGKILL after `timeout_s`."""
+        if self._child is not None:
+            self._child.stop(timeout_s)
+            self._child = None
+
+    def describe(self) -> str:
+        """Say how it is, with the end of its log."""
+        how = "ready" if self.ready else "not ready" if self._child is not None else "not running"
+        tail = self._child.log_tail() if self._child is not None else ""
+        return f"{self.name}: {how}; the end of {self.log}:\n{tail}"
+
+    def _died(self, child: ChildProcess, status: int) -> None:
+        self._child = None
+        how = f"status {status}" if status >= 0 else signal.Signals(-status).name
+        self._false_starts = 0 if self._ready or status < 0 else self._false_starts + 1
+        if status == _WRONG_USAGE or self._false_starts >= _MOST_FALSE_STARTS:
+            self.failure = (
+                f"role {self.name} can't start: it ended with {how} before it was ready. "
+                f"The end of its log {self.log}:\n{child.log_tail()}"
+            )
+            return
+        delay_s = self._backoff.after(time.monotonic() - self._started_at)
+        self._start_again_at = time.monotonic() + delay_s
+        _log.warning("role %s ended with %s; it starts again in %.1f s (log: %s)", self.name, how, delay_s, self.log)

@@ -1,0 +1,25 @@
+"""Profiles: what is kept about a person, as an algebra in columns, and how people become points and segments.
+
+`state` is exact and a function of the log; `segmentation` gives labels under a model's version.
+"""
+
+from __future__ import annotations
+
+from streams.profiles.features import DEFAULT_FEATURES
+from streams.profiles.interest import VectorTable, interest
+from streams.profiles.layout import Layout
+from streams.profiles.segmentation import UNASSIGNED, PartitionLabels, Segmentation
+from streams.profiles.state import Applied, Finalized, PartitionState
+
+__all__ = [
+    "DEFAULT_FEATURES",
+    "UNASSIGNED",
+    "Applied",
+    "Finalized",
+    "Layout",
+    "PartitionLabels",
+    "PartitionState",
+    "Segmentation",
+    "VectorTable",
+    "interest",
+]

@@ -1,0 +1,261 @@
+"""A person's state as bytes that mean the same in every process: the profile table is the checkpoint.
+
+::
+
+    version  u8                      2 words of the dense row that aren't zero, found by a bitmap
+    bitmap   ceil(words / 8) bytes
+    words    8 bytes each
+    entries  u32 count, then each: family u8, key (u16 length, bytes), words; the value of a trait as text
+    touches  u16 count, then each: content id, weight, time (8 bytes each)
+
+All integers are little-endian. Names are written as text: ids belong to one process.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from streams.errors import StateError
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel
+from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at, family_and_key
+from streams.profiles.layout import Layout
+from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
+from streams.profiles.touches import Touches
+
+__all__ = ["pack", "unpack"]
+
+_VERSION = 1
+_LONGEST_KEY = 0xFFFF
+_Strings = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
+_Touched = tuple[UInt64s, npt.NDArray[np.float64], Int64s, Int32s]
+
+
+def pack(rows: Int32s, layout: Layout, dense: DenseRows, entries: Entries, touches: Touches, names: StringTable) -> pa.Array:
+    """Return the packed state of each row as a binary array."""
+    arrays = entries.arrays()
+    widths, texts = layout.family_widths, layout.family_texts
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    _sizes(rows, dense.ints, layout.row_words, arrays, widths, texts, touches.held, names.offsets, offsets)
+    data = np.zeros(int(offsets[-1]), np.uint8)
+    _write(rows, dense.ints, layout.row_words, arrays, widths, texts, touches.arrays(), names.offsets, names.data, offsets, data)
+    return pa.Array.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def unpack(
+    states: pa.Array, rows: Int32s, layout: Layout, descriptor: str,
+    dense: DenseRows, entries: Entries, touches: Touches, names: StringTable,
+) -> None:  # fmt: skip
+    """Read states written under the layout of `descriptor` into the given rows, which are still empty.
+
+    Raises
+    ------
+    StateError
+        Bytes that are no state of this layout.
+    """
+    words, families, widths, texts = layout.maps_from(descriptor)
+    offsets, data = string_buffers(states)
+    counts = np.zeros(2, np.int64)
+    bad = _count(offsets, data, len(words), widths, texts, counts)
+    if bad < 0:
+        # Every name takes at least two bytes of its state, every entry three.
+        names.reserve(int(counts[1]), len(data))
+        entries.reserve(int(counts[0]))
+        _read(
+            offsets, data, rows, words, families, widths, texts,
+            dense.ints, entries.arrays(), touches.arrays(), names.arrays(),
+        )  # fmt: skip
+        return
+    msg = (
+        f"the stored state at index {bad} ({offsets[bad + 1] - offsets[bad]} bytes) is no state of its layout: "
+        "it was damaged or written by a newer userprism. Update userprism, or restore the table from a backup"
+    )
+    raise StateError(msg)
+
+
+@kernel
+def _text_length(name: int, starts: Int64s) -> int:
+    return min(starts[name + 1] - starts[name], _LONGEST_KEY)
+
+
+@kernel
+def _sizes(
+    rows: Int32s, dense: Int64s, width: int, table: EntryArrays, widths: Int32s, texts: npt.NDArray[np.bool_],
+    held: Int32s, starts: Int64s, offsets: Int32s,
+) -> None:  # fmt: skip
+    for i in range(len(rows)):
+        row = rows[i]
+        size = 1 + (width + 7) // 8 + 4 + 2 + 24 * held[row]
+        for word in range(width):
+            if dense[row, word] != 0:
+                size += 8
+        entry = table.head[row]
+        while entry >= 0:
+            family, key = family_and_key(table.ints[entry, 0])
+            size += 3 + _text_length(key, starts) + 8 * widths[family]
+            if texts[family]:
+                size += _text_length(table.ints[entry, META_WORDS], starts) - 6
+            entry = table.ints[entry, 1]
+        offsets[i + 1] = offsets[i] + size
+
+
+@kernel
+def _put(data: Bytes, at: int, value: int, size: int) -> int:
+    word = np.uint64(value)
+    for i in range(size):
+        data[at + i] = np.uint8((word >> np.uint64(8 * i)) & np.uint64(0xFF))
+    return at + size
+
+
+@kernel
+def _put_text(data: Bytes, at: int, name: int, starts: Int64s, letters: Bytes) -> int:
+    length = _text_length(name, starts)
+    at = _put(data, at, length, 2)
+    begin = starts[name]
+    for i in range(length):
+        data[at + i] = letters[begin + i]
+    return at + length
+
+
+@kernel
+def _write(
+    rows: Int32s, dense: Int64s, width: int, table: EntryArrays, widths: Int32s, texts: npt.NDArray[np.bool_],
+    touched: _Touched, starts: Int64s, letters: Bytes, offsets: Int32s, data: Bytes,
+) -> None:  # fmt: skip
+    ids, weights, times, held = touched
+    weight_words = weights.view(np.int64)
+    for i in range(len(rows)):
+        row = rows[i]
+        at = _put(data, offsets[i], _VERSION, 1)
+        bitmap = at
+        at += (width + 7) // 8
+        for word in range(width):
+            if dense[row, word] != 0:
+                data[bitmap + word // 8] |= np.uint8(1 << (word % 8))
+                at = _put(data, at, dense[row, word], 8)
+        count_at = at
+        at += 4
+        count = 0
+        entry = table.head[row]
+        while entry >= 0:
+            family, key = family_and_key(table.ints[entry, 0])
+            at = _put(data, at, family, 1)
+            at = _put_text(data, at, key, starts, letters)
+            first = 0
+            if texts[family]:
+                at = _put_text(data, at, table.ints[entry, META_WORDS], starts, letters)
+                first = 1
+            for word in range(first, widths[family]):
+                at = _put(data, at, table.ints[entry, META_WORDS + word], 8)
+            count += 1
+            entry = table.ints[entry, 1]
+        _put(data, count_at, count, 4)
+        at = _put(data, at, held[row], 2)
+        for j in range(held[row]):
+            at = _put(data, at, np.int64(ids[row, j]), 8)
+            at = _put(data, at, weight_words[row, j], 8)
+            at = _put(data, at, times[row, j], 8)
+
+
+@kernel
+def _take(data: Bytes, at: int, size: int) -> int:
+    word = np.uint64(0)
+    for i in range(size):
+        word |= np.uint64(data[at + i]) << np.uint64(8 * i)
+    return np.int64(word)
+
+
+@kernel
+def _count(
+    offsets: Int32s, data: Bytes, width: int, widths: Int32s, texts: npt.NDArray[np.bool_], counts: Int64s
+) -> int:
+    """Check every state and count [entries, names]; return the index of the first bad one, or -1."""
+    for i in range(len(offsets) - 1):
+        at, end = np.int64(offsets[i]), np.int64(offsets[i + 1])
+        bitmap = at + 1
+        at = bitmap + (width + 7) // 8
+        if at > end or data[bitmap - 1] != _VERSION:
+            return i
+        for byte in range(bitmap, at):
+            bits = data[byte]
+            while bits:
+                at += 8
+                bits &= bits - np.uint8(1)
+        if at + 4 > end:
+            return i
+        entries = _take(data, at, 4)
+        at += 4
+        for _ in range(entries):
+            if at + 3 > end or data[at] >= len(widths):
+                return i
+            family = data[at]
+            at += 3 + _take(data, at + 1, 2)
+            words = widths[family]
+            if texts[family]:
+                if at + 2 > end:
+                    return i
+                at += 2 + _take(data, at, 2)
+                words -= 1
+                counts[1] += 1
+            at += 8 * words
+            counts[0] += 1
+            counts[1] += 1
+        if at + 2 > end or at + 2 + 24 * _take(data, at, 2) != end:
+            return i
+    return -1
+
+
+@kernel
+def _read(
+    offsets: Int32s, data: Bytes, rows: Int32s, words: Int32s, families: Int32s, widths: Int32s,
+    texts: npt.NDArray[np.bool_], dense: Int64s, table: EntryArrays, touched: _Touched, strings: _Strings,
+) -> None:  # fmt: skip
+    ids, weights, times, held = touched
+    weight_words = weights.view(np.int64)
+    size, starts, letters, fixed, slots, seed = strings
+    bound = ids.shape[1]
+    for i in range(len(rows)):
+        row = rows[i]
+        bitmap = np.int64(offsets[i]) + 1
+        at = bitmap + (len(words) + 7) // 8
+        for word in range(len(words)):
+            if data[bitmap + word // 8] & np.uint8(1 << (word % 8)):
+                if words[word] >= 0:
+                    dense[row, words[word]] = _take(data, at, 8)
+                at += 8
+        count = _take(data, at, 4)
+        at += 4
+        for _ in range(count):
+            stored = data[at]
+            length = _take(data, at + 1, 2)
+            at += 3
+            family = families[stored]
+            entry = -1
+            if family >= 0:
+                key = intern_at(data, at, at + length, size, starts, letters, fixed, slots, seed)
+                entry = entry_at(row, family, key, table)
+            at += length
+            first = 0
+            if texts[stored]:
+                length = _take(data, at, 2)
+                at += 2
+                if entry >= 0:
+                    table.ints[entry, META_WORDS] = intern_at(
+                        data, at, at + length, size, starts, letters, fixed, slots, seed
+                    )
+                at += length
+                first = 1
+            for word in range(first, widths[stored]):
+                if entry >= 0:
+                    table.ints[entry, META_WORDS + word] = _take(data, at, 8)
+                at += 8
+        touches = _take(data, at, 2)
+        at += 2
+        for j in range(touches):
+            if j < bound:
+                ids[row, j] = np.uint64(_take(data, at, 8))
+                weight_words[row, j] = _take(data, at + 8, 8)
+                times[row, j] = _take(data, at + 16, 8)
+                held[row] = j + 1
+            at += 24

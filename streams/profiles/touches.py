@@ -1,0 +1,129 @@
+"""Content touches: the last pieces of content a person touched, each with a decayed weight (DESIGN 5).
+
+Vectors play no part here: a vector that arrives late changes nothing that is stored.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown, kernel
+
+__all__ = ["Touches", "touch"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Touches:
+    """For each row up to `bound` of (content id, decayed weight, time of the weight).
+
+    Attributes
+    ----------
+    ids : ndarray of uint64, shape (capacity, bound)
+    weights : ndarray of float64, shape (capacity, bound)
+    times_us : ndarray of int64, shape (capacity, bound)
+    held : ndarray of int32, shape (capacity,)
+    """
+
+    def __init__(self, bound: int, rate: float) -> None:
+        self.bound = bound
+        self.rate = rate
+        self.ids: UInt64s = np.zeros((1024, bound), np.uint64)
+        self.weights: Floats = np.zeros((1024, bound))
+        self.times_us: Int64s = np.zeros((1024, bound), np.int64)
+        self.held: Int32s = np.zeros(1024, np.int32)
+
+    def resize(self, rows: int) -> None:
+        """Make room."""
+        self.ids, self.weights = grown(self.ids, rows), grown(self.weights, rows)
+        self.times_us, self.held = grown(self.times_us, rows), grown(self.held, rows)
+
+    def update(self, rows: Int32s, content: UInt64s, at_us: Int64s) -> None:
+        """Count one touch of `content[i]` by `rows[i]` at `at_us[i]`, in this order."""
+        _update(rows, content, at_us, self.rate, self.ids, self.weights, self.times_us, self.held)
+
+    def arrays(self) -> tuple[UInt64s, Floats, Int64s, Int32s]:
+        """Return what kernels take."""
+        return self.ids, self.weights, self.times_us, self.held
+
+    def current(self, rows: Int32s) -> tuple[UInt64s, Floats]:
+        """Return (ids (n, bound), weights (n, bound) at each person's newest touch); unused places weigh 0."""
+        ids, weights = self.ids[rows], self.weights[rows].copy()
+        times = self.times_us[rows]
+        _bring_forward(self.held[rows], times, self.rate, weights)
+        return ids, weights
+
+    def rows_touching(self, content: UInt64s, people: int) -> Int32s:
+        """Return the people who hold a touch of any of these."""
+        return _rows_touching(self.ids, self.held, people, np.unique(content))
+
+
+@kernel
+def touch(
+    row: int, content: np.uint64, at: int, value: float, rate: float, ids: UInt64s, weights: Floats, times: Int64s,
+    held: Int32s,
+) -> None:  # fmt: skip
+    """Add `value` at time `at` (us); when the row is full, what weighs least at that time goes (the oldest if equal)."""
+    n = held[row]
+    for i in range(n):
+        if ids[row, i] == content:
+            passed = at - times[row, i]
+            if passed >= 0:
+                weights[row, i] = weights[row, i] * math.exp(-rate * passed) + value
+                times[row, i] = at
+            else:
+                weights[row, i] += value * math.exp(rate * passed)
+            return
+    if n < ids.shape[1]:
+        place = n
+        held[row] = n + 1
+    else:
+        # Weights at different times compare as logarithms: log w + rate * t.
+        place = -1
+        lowest = math.log(value) + rate * (at - times[row, 0])
+        for i in range(n):
+            level = math.log(weights[row, i]) + rate * (times[row, i] - times[row, 0])
+            if level <= lowest:
+                if level < lowest or place < 0 or times[row, i] < times[row, place]:
+                    place = i
+                lowest = level
+        if place < 0:  # the new one weighs least itself: a late event of long ago
+            return
+    ids[row, place] = content
+    weights[row, place] = value
+    times[row, place] = at
+
+
+@kernel
+def _update(
+    rows: Int32s, content: UInt64s, at_us: Int64s, rate: float, ids: UInt64s, weights: Floats, times: Int64s, held: Int32s
+) -> None:
+    for i in range(len(rows)):
+        touch(rows[i], content[i], at_us[i], 1.0, rate, ids, weights, times, held)
+
+
+@kernel
+def _bring_forward(held: Int32s, times: Int64s, rate: float, weights: Floats) -> None:
+    for row in range(len(held)):
+        newest = np.int64(0)
+        for i in range(held[row]):
+            newest = max(newest, times[row, i])
+        for i in range(held[row]):
+            weights[row, i] *= math.exp(-rate * (newest - times[row, i]))
+
+
+@kernel
+def _rows_touching(ids: UInt64s, held: Int32s, people: int, wanted: UInt64s) -> Int32s:
+    out = np.empty(people, np.int32)
+    n = 0
+    for row in range(people):
+        for i in range(held[row]):
+            at = np.searchsorted(wanted, ids[row, i])
+            if at < len(wanted) and wanted[at] == ids[row, i]:
+                out[n] = row
+                n += 1
+                break
+    return out[:n]
