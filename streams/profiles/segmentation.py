@@ -94,6 +94,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
     kmeans: bytes
     scaler: bytes
     widths: tuple[int, ...]
+    behaviour_weights: list[float]
     events: int
     known: float
 
@@ -187,16 +188,16 @@ class Segmentation:
 
     def snapshot(self) -> bytes:
         """Return everything that `restore` needs, without pickle."""
-        scaler, widths = self._space.snapshot()
+        scaler, widths, weights = self._space.snapshot()
         return msgspec.msgpack.encode(
-            _Snapshot(self._model.snapshot(), scaler, widths, self._events_at_fit, self._known_at_fit)
+            _Snapshot(self._model.snapshot(), scaler, widths, weights, self._events_at_fit, self._known_at_fit)
         )
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a stored version."""
         stored = msgspec.msgpack.decode(snapshot, type=_Snapshot)
         self._model = KMeans.from_snapshot(stored.kmeans)
-        self._space.restore(stored.scaler, stored.widths)
+        self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
         self._events_at_fit, self._known_at_fit = stored.events, stored.known
         self._learned_at_version = self._model.learned
         self._fitted = True

@@ -43,6 +43,7 @@ class VectorSpace:
         self._weights = weights
         self._scaler = StandardScaler()
         self._scale: Floats | None = None
+        self._behaviour_weights: Floats = np.empty(0)
         self._widths: tuple[int, ...] = ()
 
     @property
@@ -56,6 +57,7 @@ class VectorSpace:
         liked, known = interest(ids, weights, self._table)
         parts = (state.behaviour(rows), state.categories(rows), liked)
         self._widths = tuple(part.shape[1] for part in parts)
+        self._behaviour_weights = state.behaviour_weights()
         return np.hstack(parts, dtype=np.float64), known
 
     def fit(self, raw: Floats) -> None:
@@ -74,8 +76,9 @@ class VectorSpace:
             start += width
             if name not in _SCALED_BY_COLUMN:
                 part = np.full(width, np.sqrt(np.mean(part**2)))
-            weight = self._weights.get(name, 0.0) / np.sqrt(max(width, 1))
-            scales.append(np.where(part > _SMALLEST_SCALE, weight / np.maximum(part, _SMALLEST_SCALE), 0.0))
+            columns = self._behaviour_weights if name == "behaviour" else np.ones(width)
+            share = self._weights.get(name, 0.0) * columns / max(np.linalg.norm(columns), _SMALLEST_SCALE)
+            scales.append(np.where(part > _SMALLEST_SCALE, share / np.maximum(part, _SMALLEST_SCALE), 0.0))
         self._scale = np.concatenate(scales)
 
     def transform(self, raw: Floats) -> Floats:
@@ -86,12 +89,13 @@ class VectorSpace:
         points = (raw - self._scaler.mean) * self._scale
         return np.nan_to_num(points, copy=False, nan=0.0)
 
-    def snapshot(self) -> tuple[bytes, tuple[int, ...]]:
+    def snapshot(self) -> tuple[bytes, tuple[int, ...], list[float]]:
         """Return what `restore` needs."""
-        return self._scaler.snapshot(), self._widths
+        return self._scaler.snapshot(), self._widths, self._behaviour_weights.tolist()
 
-    def restore(self, snapshot: bytes, widths: tuple[int, ...]) -> None:
+    def restore(self, snapshot: bytes, widths: tuple[int, ...], behaviour_weights: list[float]) -> None:
         """Go on from a snapshot."""
         self._scaler = StandardScaler.from_snapshot(snapshot)
         self._widths = widths
+        self._behaviour_weights = np.array(behaviour_weights)
         self.learn(np.empty((0, sum(widths))))
