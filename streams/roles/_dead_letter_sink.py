@@ -1,0 +1,74 @@
+"""Copies dead letters from their topic to the table `dead_letters`, beside intake and never in its way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from confluent_kafka import Consumer
+
+from streams.contract.dead_letters import DeadLetter, from_record
+from streams.errors import UserprismError
+from streams.kafka import consumer_config
+from streams.settings import Settings
+from streams.storage.client import connect
+from streams.storage.dead_letters import save_dead_letters
+
+__all__ = ["DeadLetterSink"]
+
+log = logging.getLogger(__name__)
+
+_BATCH = 2_000
+_RETRY_S = 1.0
+
+
+class DeadLetterSink(threading.Thread):
+    """At least once into a Replacing table keyed by where the event came from: repeats do no harm."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(name="dead-letters", daemon=True)
+        self._settings = settings
+        self._ended = threading.Event()
+
+    def stop(self) -> None:
+        """Stop after the batch at hand."""
+        self._ended.set()
+        self.join(3.0)
+
+    def run(self) -> None:
+        """Copy until stopped; an outage of ClickHouse only delays it."""
+        instance = self._settings.intake.instance_id
+        group = f"{self._settings.kafka.prefix}.dead-letters"
+        consumer = Consumer(consumer_config(self._settings, group, instance, **{"auto.offset.reset": "earliest"}))
+        consumer.subscribe([self._settings.kafka.topics.dead_letters])
+        waiting: list[DeadLetter] = []
+        try:
+            while not self._ended.is_set():
+                if not waiting:
+                    waiting = self._read(consumer)
+                if waiting:
+                    try:
+                        with connect(self._settings) as client:
+                            save_dead_letters(client, waiting)
+                        consumer.commit(asynchronous=False)
+                    except Exception as error:  # noqa: BLE001 - whatever it is, the records wait in the topic
+                        log.warning("dead letters wait: %s", str(error).splitlines()[0])
+                        self._ended.wait(_RETRY_S)
+                        continue
+                    waiting = []
+        except UserprismError as error:
+            log.warning("dead letters are no longer copied to ClickHouse: %s", error)
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer) -> list[DeadLetter]:
+        letters = []
+        for message in consumer.consume(_BATCH, 0.5):
+            if message.error() is not None:
+                continue
+            consumer.store_offsets(message)
+            try:
+                letters.append(from_record(message.key(), message.value(), message.headers() or []))
+            except (KeyError, ValueError):
+                log.warning("record %d of %s is no dead letter of ours", message.offset(), message.topic())
+        return letters

@@ -1,0 +1,210 @@
+"""Intake: raw events in, blocks keyed by person out, in Kafka transactions. Start reading at `Intake.step`.
+
+Offsets, blocks, dead letters and new content go into ONE transaction, so a crash anywhere repeats nothing and loses
+nothing; readers use read_committed.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams.contract import Contract, Incoming, Limits, Result, encode_content
+from streams.errors import AlreadyRunningError, UnavailableError
+from streams.kafka import consumer_config, producer_config
+from streams.roles._dead_letter_sink import DeadLetterSink
+from streams.settings import Settings
+from streams.telemetry import RoleStatus, Stages
+
+__all__ = ["PADDING_HEADER", "Intake", "run"]
+
+log = logging.getLogger(__name__)
+
+_TRANSACTION_TIMEOUT_MS = 10_000
+_CALL_S = 10.0
+#: Header of the empty records that fill a log which lost its end; they are no events.
+PADDING_HEADER = "userprism-padding"
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Work until `stop` is set."""
+    sink = DeadLetterSink(settings)
+    sink.start()
+    intake = Intake(settings)
+    try:
+        while not stop.is_set():
+            intake.step()
+    finally:
+        intake.close()
+        sink.stop()
+
+
+class Intake:
+    """One member of the group `<prefix>.intake`.
+
+    Parameters
+    ----------
+    settings : Settings
+        Topics, limits, batch size.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = settings.kafka.topics
+        limits = settings.intake
+        self._contract = Contract(
+            settings.kafka.partitions,
+            Limits(limits.max_event_bytes, limits.max_depth, limits.max_properties, limits.max_id_bytes),
+            limits.future_tolerance_s * 1_000_000,
+        )
+        self._status = RoleStatus(settings.run_dir, limits.instance_id)
+        self._stages = Stages()
+        self._totals = {"events": 0, "dead_letters": 0, "blocks": 0, "contents": 0}
+        # transactional.id = group.instance.id: a twin is fenced by the broker.
+        self._producer = Producer(
+            producer_config(
+                settings,
+                **{
+                    "transactional.id": f"{settings.kafka.prefix}.{limits.instance_id}",
+                    "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+                    "queue.buffering.max.kbytes": 1_048_576,
+                    "linger.ms": 0,
+                },
+            )
+        )
+        try:
+            self._producer.init_transactions(_CALL_S)
+        except KafkaException as error:
+            msg = f"the broker doesn't open a transactional producer: {error.args[0].str()}"
+            raise UnavailableError(msg) from error
+        self._open = False
+        self._consumer = Consumer(
+            consumer_config(
+                settings,
+                f"{settings.kafka.prefix}.intake",
+                limits.instance_id,
+                **{"auto.offset.reset": "earliest", "enable.partition.eof": False},
+            )
+        )
+        self._consumer.subscribe([self._topics.events], on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        # Batches make and drop hundreds of thousands of short-lived objects without cycles: let reference counts work.
+        gc.freeze()
+        gc.disable()
+
+    def step(self) -> None:
+        """Read a batch, take it apart, and write what it becomes, or repeat it from the last committed offset."""
+        with self._stages("consume"):
+            messages = self._poll()
+        if not messages:
+            self._report(idle=True)
+            return
+        values = [message.value() or b"" for message in messages]
+        times = [message.timestamp()[1] for message in messages]
+        with self._stages("contract"):
+            result = self._contract.apply(values, times, lambda i: _incoming(messages[i]))
+        try:
+            with self._stages("transaction"):
+                self._write(result)
+        except KafkaException as error:
+            self._contract.items.forget(result.contents)
+            self._abort_after(error.args[0])
+            return
+        self._totals["events"] += result.accepted + len(result.dead_letters)
+        self._totals["dead_letters"] += len(result.dead_letters)
+        self._totals["blocks"] += len(result.blocks)
+        self._totals["contents"] += len(result.contents)
+        self._report(idle=False)
+
+    def close(self) -> None:
+        """Abort what is open and leave; what wasn't committed is read again."""
+        if self._open:
+            self._abort()
+        self._consumer.close()
+        self._status.close()
+
+    def _poll(self) -> list[Message]:
+        settings = self._settings.intake
+        messages = []
+        for message in self._consumer.consume(settings.batch_events, settings.linger_ms / 1000):
+            error = message.error()
+            if error is not None:
+                if error.fatal():
+                    msg = f"another process with the same instance id has taken this member's place ({error.str()})"
+                    raise AlreadyRunningError(msg)
+                log.warning("%s", error.str())
+            elif message.value() or not _is_padding(message):
+                messages.append(message)
+        return messages
+
+    def _write(self, result: Result) -> None:
+        producer, topics = self._producer, self._topics
+        producer.begin_transaction()
+        self._open = True
+        for partition, block in result.blocks:
+            producer.produce(topics.clicks, block, partition=partition)
+        for letter in result.dead_letters:
+            producer.produce(topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
+        for content in result.contents:
+            producer.produce(topics.content, encode_content(content), str(content.content_id).encode())
+        positions = [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
+        producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), _CALL_S)
+        producer.commit_transaction(_CALL_S)
+        self._open = False
+
+    def _abort_after(self, error: KafkaError) -> None:
+        """Abort and go back to what the group has; nothing of the batch was written."""
+        if error.fatal() or error.code() in {KafkaError._FENCED, KafkaError.PRODUCER_FENCED}:  # noqa: SLF001
+            msg = f"another intake with instance id {self._settings.intake.instance_id!r} has taken over ({error.str()})"
+            raise AlreadyRunningError(msg)
+        log.warning("transaction aborted: %s; its events are read again", error.str())
+        self._status.update(state="paused", waiting_for=error.str())
+        self._abort()
+        time.sleep(0.2)
+        assigned = self._consumer.assignment()
+        if not assigned:
+            return
+        try:
+            for entry in self._consumer.committed(assigned, _CALL_S):
+                start = entry.offset
+                if start < 0:
+                    start, _ = self._consumer.get_watermark_offsets(entry, timeout=_CALL_S)
+                self._consumer.seek(TopicPartition(entry.topic, entry.partition, start))
+        except KafkaException as again:
+            msg = f"the broker doesn't say where intake stands: {again.args[0].str()}"
+            raise UnavailableError(msg) from again
+
+    def _abort(self) -> None:
+        self._open = False
+        try:
+            self._producer.abort_transaction(_CALL_S)
+        except KafkaException as error:
+            if error.args[0].fatal():
+                msg = f"the transaction can't be aborted ({error.args[0].str()}); start intake again"
+                raise UnavailableError(msg) from error
+            log.warning("abort: %s", error.args[0].str())
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: Sequence[TopicPartition]) -> None:
+        """Abort before the partitions are given away: their events belong to somebody else now."""
+        if self._open:
+            self._abort()
+
+    def _report(self, *, idle: bool) -> None:
+        self._status.update(
+            state="ready" if self._consumer.assignment() else "starting",
+            idle=idle,
+            stages=self._stages.seconds,
+            **self._totals,
+        )
+
+
+def _is_padding(message: Message) -> bool:
+    return any(name == PADDING_HEADER for name, _ in message.headers() or ())
+
+
+def _incoming(message: Message) -> Incoming:
+    return Incoming(message.topic(), message.partition(), message.offset(), message.key(), list(message.headers() or ()))
