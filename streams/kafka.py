@@ -12,9 +12,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from streams.errors import StateError, UnavailableError
 from streams.settings import Settings
 
-__all__ = ["client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "wait_for_broker"]
+__all__ = ["PADDING_HEADER", "client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "wait_for_broker"]
 
 _METADATA_TIMEOUT_S = 10.0
+#: Header of the empty records that fill a log which lost its end; they are no events.
+PADDING_HEADER = "userprism-padding"
 
 
 def client_config(settings: Settings) -> dict[str, Any]:

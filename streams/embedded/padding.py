@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.errors import StateError, UnavailableError
-from streams.kafka import client_config, end_offsets, producer_config
+from streams.kafka import PADDING_HEADER, client_config, end_offsets, producer_config
 from streams.settings import Settings
 from streams.storage.client import connect
 
@@ -131,7 +131,7 @@ def _write_empty(settings: Settings, topic: str, gaps: Mapping[int, int]) -> Non
         for _ in range(count):
             while True:
                 try:
-                    producer.produce(topic, b"", partition=partition, on_delivery=delivered)
+                    producer.produce(topic, b"", partition=partition, headers=[(PADDING_HEADER, b"1")], on_delivery=delivered)
                     break
                 except BufferError:
                     producer.poll(0.1)

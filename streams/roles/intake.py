@@ -16,19 +16,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.errors import AlreadyRunningError, UnavailableError
-from streams.kafka import consumer_config, producer_config
+from streams.kafka import PADDING_HEADER, consumer_config, producer_config
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
 from streams.telemetry import RoleStatus, Stages
 
-__all__ = ["PADDING_HEADER", "Intake", "run"]
+__all__ = ["Intake", "run"]
 
 log = logging.getLogger(__name__)
 
 _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
-#: Header of the empty records that fill a log which lost its end; they are no events.
-PADDING_HEADER = "userprism-padding"
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -70,7 +68,7 @@ class Intake:
             producer_config(
                 settings,
                 **{
-                    "transactional.id": f"{settings.kafka.prefix}.{limits.instance_id}",
+                    "transactional.id": limits.instance_id,
                     "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
                     "queue.buffering.max.kbytes": 1_048_576,
                     "linger.ms": 0,

