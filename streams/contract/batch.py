@@ -82,6 +82,7 @@ class Contract:
         source : callable
             Returns topic, partition, offset, key and headers of message i.
         """
+        read_at_us = time.time_ns() // 1000
         dead: list[DeadLetter] = []
         groups = [Group() for _ in range(self._partitions)]
         origins: list[list[tuple[int, int]]] = [[] for _ in groups]
@@ -128,7 +129,7 @@ class Contract:
                     dead.append(_letter(source(i), index, Reason.INVALID_TIMESTAMP, values[i]))
                 group, at_us, clamped = group.without(bad), np.delete(at_us, bad), np.delete(clamped, bad)
             if group.events:
-                made = blocks_of(group, at_us, clamped, self.items, self._traits)
+                made = blocks_of(group, at_us, clamped, self.items, self._traits, read_at_us)
                 blocks += [(partition, block) for block in made]
                 accepted += len(group.events)
         return Result(blocks, dead, self.items.take_new(), accepted)

@@ -93,13 +93,15 @@ class Traits:
         return self._known[key]
 
 
-def blocks_of(group: Group, at_us: npt.NDArray[np.int64], clamped: npt.NDArray[np.bool_], items: Items, traits: Traits) -> list[bytes]:
+def blocks_of(
+    group: Group, at_us: npt.NDArray[np.int64], clamped: npt.NDArray[np.bool_], items: Items, traits: Traits, read_at_us: int
+) -> list[bytes]:  # fmt: skip
     """Return the events as one block, as several when one would be too large for a Kafka message."""
     if (at_us == INVALID).any():
         msg = "events whose time can't be read reached the columns"
         raise ValueError(msg)
     columns = _columns(group, at_us, clamped, items, traits)
-    return _encoded(columns, min(group.record_ms) * 1000)
+    return _encoded(columns, read_at_us)
 
 
 def _encoded(columns: dict[str, pa.Array], read_at_us: int) -> list[bytes]:

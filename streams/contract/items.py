@@ -40,7 +40,7 @@ class Items:
         p = properties
         if p.products or p.text or p.body or p.review_body or p.query or p.categories or isinstance(p.category, list):
             return self._read(p, at_us)
-        key = (p.product_id, p.sku, p.content_id, p.article_id, p.name, p.title, p.category, p.price, p.url)
+        key = (p.product_id, p.sku, p.content_id, p.article_id, p.name, p.title, p.category, p.url)
         found = self._known.get(key)
         if found is None:
             found = self._read(p, at_us)
@@ -70,7 +70,7 @@ class Items:
         return categories, list(dict.fromkeys(content.content_id for content in contents))
 
     def _note(self, content: Content) -> None:
-        hashed = xxhash.xxh3_64_intdigest(f"{content.content_hash}\0{content.price}\0{content.image_url}".encode())
+        hashed = xxhash.xxh3_64_intdigest(f"{content.content_hash}\0{content.image_url}".encode())
         if self._sent.get(content.content_id) == hashed:
             return
         self._sent[content.content_id] = hashed

@@ -1,0 +1,9 @@
+"""The simulated shop: people with planted personas, and the truth about every event they send."""
+
+from __future__ import annotations
+
+from streams.shop.catalogue import Catalogue
+from streams.shop.shop import Shop
+from streams.shop.truth import Truth
+
+__all__ = ["Catalogue", "Shop", "Truth"]
