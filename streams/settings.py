@@ -137,9 +137,9 @@ class SegmentationSettings(_Section):
     seed: int = 7
     #: weight of each part of the person's vector
     parts: dict[str, float] = msgspec.field(
-        default_factory=lambda: {"behaviour": 1.0, "categories": 1.0, "interest": 1.0}
+        default_factory=lambda: {"behaviour": 1.0, "categories": 0.4, "interest": 1.0}
     )
-    interest_dim: int = 48
+    interest_dim: int = 32
     touches: int = 64
     touch_half_life: str = "14d"
     ewma: float = 0.3

@@ -48,8 +48,8 @@ class _Habit:
 
 #: When (peak hour UTC), how dearly (factor on prices), what they do, and which shelves they stand at.
 _HABITS = (
-    _Habit(9.0, 0.6, (0.50, 0.25, 0.03, 0.01, 0.15, 0.06), (0.50, 0.10, 0.10, 0.10, 0.10, 0.10)),
-    _Habit(20.5, 1.9, (0.34, 0.12, 0.26, 0.18, 0.04, 0.06), (0.10, 0.50, 0.10, 0.10, 0.10, 0.10)),
+    _Habit(9.0, 0.6, (0.50, 0.25, 0.03, 0.01, 0.15, 0.06), (0.65, 0.07, 0.07, 0.07, 0.07, 0.07)),
+    _Habit(20.5, 1.9, (0.34, 0.12, 0.26, 0.18, 0.04, 0.06), (0.07, 0.65, 0.07, 0.07, 0.07, 0.07)),
 )
 
 
@@ -77,9 +77,9 @@ class Shop:
         self._anonymous = np.arange(people) % 10 == 0
         themes, habits = self.personas // 2, self.personas % 2
         # Everybody mixes the persona's taste with their own.
-        ideal_theme = np.full((people, len(THEMES)), 0.10)
-        ideal_theme[np.arange(people), themes] = 0.70
-        self._themes = _dirichlet(random, ideal_theme * 6.0)
+        ideal_theme = np.full((people, len(THEMES)), 0.07)
+        ideal_theme[np.arange(people), themes] = 0.79
+        self._themes = _dirichlet(random, ideal_theme * 4.0)
         self._categories = _dirichlet(random, np.array([h.categories for h in _HABITS])[habits] * 8.0)
         self._acts = _dirichlet(random, np.array([h.events for h in _HABITS])[habits] * 14.0)
         self._hours = np.array([h.hour for h in _HABITS])[habits] + random.normal(0, 1.5, people)
