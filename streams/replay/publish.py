@@ -1,0 +1,90 @@
+"""Events into the topic, in their order per key, acknowledged before anybody counts on them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from streams.errors import UnavailableError
+from streams.kafka import producer_config
+from streams.settings import Settings
+
+__all__ = ["publish"]
+
+_FLUSH_S = 60.0
+
+Event = tuple[bytes | None, bytes]
+
+
+def publish(
+    settings: Settings,
+    chunks: Iterable[Sequence[Event]],
+    *,
+    per_second: float = 0.0,
+    stop: threading.Event | None = None,
+    progress: Callable[[int], None] = lambda sent: None,
+) -> int:
+    """Send events to the events topic and wait until the broker has them.
+
+    Parameters
+    ----------
+    chunks : iterable of sequences of (key, value)
+        In the order in which they are to be read.
+    per_second : float
+        Pace; 0 is as fast as it goes.
+    stop : threading.Event, optional
+        Ends it early; what was sent is still acknowledged.
+    progress : callable
+        Told how many were sent so far.
+
+    Returns
+    -------
+    int
+        How many were sent.
+
+    Raises
+    ------
+    UnavailableError
+        The broker didn't acknowledge all of them.
+    """
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error.str())
+
+    producer = Producer(
+        producer_config(
+            settings,
+            **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000, "compression.type": "lz4"},
+        )
+    )
+    topic = settings.kafka.topics.events
+    sent, started = 0, time.monotonic()
+    for chunk in chunks:
+        for at in range(0, len(chunk), 500):
+            for key, value in chunk[at : at + 500]:
+                while True:
+                    try:
+                        producer.produce(topic, value, key, on_delivery=delivered)
+                        break
+                    except BufferError:
+                        producer.poll(0.05)
+                sent += 1
+            producer.poll(0)
+            if per_second:
+                producer.flush(_FLUSH_S) if sent % 5_000 < 500 else None
+                time.sleep(max(0.0, started + sent / per_second - time.monotonic()))
+            if stop is not None and stop.is_set():
+                break
+        progress(sent)
+        if failures or (stop is not None and stop.is_set()):
+            break
+    left = producer.flush(_FLUSH_S)
+    if left or failures:
+        msg = f"{left + len(failures)} of {sent} events weren't taken by the broker ({failures[0] if failures else 'timeout'})"
+        raise UnavailableError(msg)
+    return sent

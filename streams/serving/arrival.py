@@ -1,0 +1,111 @@
+"""Whether all that was published has gone down the whole road: intake, profiler, encoder, ClickHouse."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from streams.kafka import client_config
+from streams.settings import Settings
+from streams.storage.client import connect
+from streams.telemetry import read_statuses
+
+__all__ = ["Arrival", "Lag"]
+
+_TIMEOUT_S = 10.0
+#: Everything must look done for this long: vectors cause one more fit, and the fit one more commit.
+_SETTLED_S = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How much is still on the road.
+
+    Attributes
+    ----------
+    intake : int
+        Records of the events topic that intake hasn't committed.
+    profiler : int
+        Offsets of `userprism.clicks` that aren't in ClickHouse (control records count too).
+    vectors : int
+        Pieces of content whose vector the profiler doesn't have yet.
+    """
+
+    intake: int
+    profiler: int
+    vectors: int
+    idle: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is on the road."""
+        return self.idle and self.intake == self.profiler == self.vectors == 0
+
+
+class Arrival:
+    """Asks broker, ClickHouse and the roles' status files; `settled` once nothing moves any more."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client = connect(settings)
+        self._done_since = 0.0
+        prefix = settings.kafka.prefix
+        self._groups = {
+            name: Consumer({**client_config(settings), "group.id": f"{prefix}.{name}", "isolation.level": level})
+            for name, level in (("intake", "read_committed"), ("profiler", "read_uncommitted"))
+        }
+
+    def lag(self) -> Lag:
+        """Return what is still on the road; unknown counts as one."""
+        topics = self._settings.kafka.topics
+        statuses = read_statuses(self._settings.run_dir)
+        ours = (
+            self._settings.intake.instance_id,
+            self._settings.profiler.instance_id,
+            self._settings.encoder.instance_id,
+        )
+        idle = all(
+            statuses[name].get("idle") and time.time() - statuses[name]["updated"] < 5.0
+            for name in ours
+            if name in statuses  # a role on another machine leaves no status here
+        )
+        known = statuses.get(self._settings.profiler.instance_id, {}).get("vectors")
+        try:
+            encoded = self._client.query("SELECT count() FROM content FINAL WHERE status = 'ok'").result_rows[0][0]
+        except (ClickHouseError, OSError):
+            encoded = (known or 0) + 1
+        known = encoded if known is None else known
+        return Lag(
+            self._lag_of("intake", topics.events), self._lag_of("profiler", topics.clicks), abs(encoded - known), idle
+        )
+
+    def settled(self) -> bool:
+        """Whether everything has been done for a while; ask a few times a second."""
+        if not self.lag().done:
+            self._done_since = 0.0
+            return False
+        self._done_since = self._done_since or time.monotonic()
+        return time.monotonic() - self._done_since >= _SETTLED_S
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for consumer in self._groups.values():
+            consumer.close()
+        self._client.close()
+
+    def _lag_of(self, group: str, topic: str) -> int:
+        consumer = self._groups[group]
+        partitions = [TopicPartition(topic, p) for p in range(self._settings.kafka.partitions)]
+        try:
+            committed = consumer.committed(partitions, _TIMEOUT_S)
+            lag = 0
+            for entry in committed:
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, entry.partition), _TIMEOUT_S)
+                lag += max(high - (entry.offset if entry.offset >= 0 else low), 0)
+        except KafkaException:
+            return 1
+        return lag

@@ -1,0 +1,109 @@
+"""The summary of a run: totals from ClickHouse and topics, never from a process's counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from streams.kafka import client_config, end_offsets
+from streams.settings import Settings
+from streams.storage.client import connect
+
+__all__ = ["Summary", "count_dead_letters", "freshness", "summarise"]
+
+_SPEED = """
+SELECT min(first_read_at), max(committed_at),
+       toUnixTimestamp64Micro(max(committed_at)) - toUnixTimestamp64Micro(min(first_read_at))
+FROM commits FINAL WHERE events > 0
+"""
+_FRESHNESS = """
+SELECT quantileExactWeighted(0.5)(age, weight) / 1000, quantileExactWeighted(0.99)(age, weight) / 1000
+FROM commits FINAL ARRAY JOIN mapKeys(age_ms) AS age, mapValues(age_ms) AS weight
+"""
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """What `demo --json` and `replay --once --json` print; see DESIGN 13."""
+
+    events: int
+    accepted: int
+    dead_letters: dict[str, int]
+    duplicates: int
+    late: int
+    profiles: int
+    segments: int
+    seconds: float
+    events_per_second: float
+    freshness_p50_s: float | None = None
+    freshness_p99_s: float | None = None
+
+
+def summarise(settings: Settings) -> Summary:
+    """Add up what has arrived; call it when nothing is on the road any more (`Arrival.settled`)."""
+    refused = count_dead_letters(settings)
+    with connect(settings) as client:
+        accepted, duplicates, late = _row(client, "SELECT sum(accepted), sum(duplicates), sum(late) FROM positions")
+        profiles, segments = _row(client, "SELECT count(), uniqExactIf(segment, segment >= 0) FROM current_profiles")
+        _, _, us = _row(client, _SPEED)
+    events = accepted + duplicates + sum(refused.values())
+    seconds = max(us, 0) / 1e6
+    return Summary(
+        events=events,
+        accepted=accepted,
+        dead_letters=dict(sorted(refused.items())),
+        duplicates=duplicates,
+        late=late,
+        profiles=profiles,
+        segments=segments,
+        seconds=round(seconds, 3),
+        events_per_second=round(events / seconds, 1) if seconds else 0.0,
+    )
+
+
+def freshness(settings: Settings) -> tuple[float, float]:
+    """Return (p50, p99) in seconds: record time in Kafka until the commit that holds the event has returned."""
+    with connect(settings) as client:
+        median, high = _row(client, _FRESHNESS)
+    return round(float(median), 3), round(float(high), 3)
+
+
+def count_dead_letters(settings: Settings) -> Counter[str]:
+    """Read the topic of dead letters to its end and count reasons."""
+    topic = settings.kafka.topics.dead_letters
+    reasons: Counter[str] = Counter()
+    ends = end_offsets(settings, topic)
+    consumer = Consumer(
+        {
+            **client_config(settings),
+            "group.id": "userprism.summary",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "receive.message.max.bytes": 2_000_000_000,
+        }
+    )
+    open_partitions = {p for p, end in ends.items() if end > 0}
+    try:
+        consumer.assign([TopicPartition(topic, p, 0) for p in open_partitions])
+        while open_partitions:
+            for message in consumer.consume(1_000, 0.5):
+                if message.error() is not None:
+                    if message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                        open_partitions.discard(message.partition())
+                    continue
+                for name, value in message.headers() or ():
+                    if name == "dlq_reason":
+                        reasons[(value or b"").decode()] += 1
+    finally:
+        consumer.close()
+    return reasons
+
+
+def _row(client: Client, sql: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] = tuple(client.query(sql).result_rows[0])
+    return row
