@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
 from streams.kafka import client_config, consumer_config
+from streams.polling import Poller
 from streams.settings import Settings
 
 __all__ = ["Clicks", "Record", "refuse_second_profiler"]
@@ -66,6 +67,7 @@ class Clicks:
                 **{"enable.partition.eof": True},
             )
         )
+        self._poller = Poller(self._consumer)
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -100,7 +102,7 @@ class Clicks:
             The broker reports an error that may pass.
         """
         records = []
-        for message in self._consumer.consume(_BLOCKS_A_POLL, _POLL_S):
+        for message in self._poller.consume(_BLOCKS_A_POLL, _POLL_S):
             error = message.error()
             if error is None:
                 self._reached[message.partition()] = None
@@ -170,9 +172,11 @@ class Clicks:
             self._failure = error
             return
         self._reached = {entry.partition: None for entry in starts}
+        self._poller.forget()
         consumer.assign(starts)
 
     def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        self._poller.forget()
         for entry in partitions:
             self._reached.pop(entry.partition, None)
             self._release(entry.partition)

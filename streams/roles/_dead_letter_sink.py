@@ -10,6 +10,7 @@ from confluent_kafka import Consumer
 from streams.contract.dead_letters import DeadLetter, from_record
 from streams.errors import UserprismError
 from streams.kafka import consumer_config
+from streams.polling import Poller
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.dead_letters import save_dead_letters
@@ -39,13 +40,14 @@ class DeadLetterSink(threading.Thread):
         """Copy until stopped; an outage of ClickHouse only delays it."""
         instance = self._settings.intake.instance_id
         group = f"{self._settings.kafka.prefix}.dead-letters"
-        consumer = Consumer(consumer_config(self._settings, group, instance, **{"auto.offset.reset": "earliest"}))
+        consumer = Consumer(consumer_config(self._settings, group, instance, **{"auto.offset.reset": "earliest", "enable.partition.eof": True}))
         consumer.subscribe([self._settings.kafka.topics.dead_letters])
+        poller = Poller(consumer)
         waiting: list[DeadLetter] = []
         try:
             while not self._ended.is_set():
                 if not waiting:
-                    waiting = self._read(consumer)
+                    waiting = self._read(consumer, poller)
                 if waiting:
                     try:
                         with connect(self._settings) as client:
@@ -61,9 +63,9 @@ class DeadLetterSink(threading.Thread):
         finally:
             consumer.close()
 
-    def _read(self, consumer: Consumer) -> list[DeadLetter]:
+    def _read(self, consumer: Consumer, poller: Poller) -> list[DeadLetter]:
         letters = []
-        for message in consumer.consume(_BATCH, 0.5):
+        for message in poller.consume(_BATCH, 0.5):
             if message.error() is not None:
                 continue
             consumer.store_offsets(message)

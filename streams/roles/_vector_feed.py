@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from streams.profiles.interest import VectorTable
 
 from encoders import Projection
 from streams.contract import decode_vectors
 from streams.errors import StateError
 from streams.kafka import consumer_config, end_offsets
+from streams.polling import Poller
+from streams.profiles.interest import VectorTable
 from streams.settings import Settings
 from streams.storage.content import stored_vectors
 
@@ -49,7 +50,10 @@ class VectorFeed:
         for ids, vectors in stored_vectors(client, space_id):
             self.table.upsert(ids, projection.apply(vectors))
         group = f"{settings.kafka.prefix}.{settings.profiler.instance_id}.vectors"
-        self._consumer = Consumer(consumer_config(settings, group, settings.profiler.instance_id))
+        self._consumer = Consumer(
+            consumer_config(settings, group, settings.profiler.instance_id, **{"enable.partition.eof": True})
+        )
+        self._poller = Poller(self._consumer)
         self._consumer.assign([TopicPartition(topic, p, offset) for p, offset in ends.items()])
 
     @property
@@ -60,7 +64,7 @@ class VectorFeed:
     def poll(self) -> npt.NDArray[np.uint64]:
         """Take in what has arrived; return the ids of that content. Never waits."""
         arrived = [np.empty(0, np.uint64)]
-        for message in self._consumer.consume(_MESSAGES_A_POLL, 0):
+        for message in self._poller.consume(_MESSAGES_A_POLL, 0):
             error = message.error()
             if error is not None and error.code() in _OUT_OF_RANGE:
                 msg = (

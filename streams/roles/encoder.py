@@ -12,12 +12,13 @@ import threading
 import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from encoders import VectorCache, load_encoder
 from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
 from streams.errors import Transient, UnavailableError
 from streams.kafka import consumer_config, producer_config
+from streams.polling import Poller
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.content import known_content, save_content
@@ -73,10 +74,11 @@ class EncoderRole:
                 settings,
                 f"{settings.kafka.prefix}.encoder",
                 settings.encoder.instance_id,
-                **{"auto.offset.reset": "earliest"},
+                **{"auto.offset.reset": "earliest", "enable.partition.eof": True},
             )
         )
         self._consumer.subscribe([self._topics.content])
+        self._poller = Poller(self._consumer)
         self._waiting: list[Content] = []
         self._totals = {"encoded": 0, "cached": 0, "missing": 0}
 
@@ -115,9 +117,10 @@ class EncoderRole:
 
     def _poll(self) -> list[Content]:
         contents = []
-        for message in self._consumer.consume(_BATCH, _POLL_S):
+        for message in self._poller.consume(_BATCH, _POLL_S):
             if message.error() is not None:
-                log.warning("%s", message.error().str())
+                if message.error().code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    log.warning("%s", message.error().str())
                 continue
             self._consumer.store_offsets(message)
             value = message.value()

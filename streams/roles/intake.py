@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.errors import AlreadyRunningError, UnavailableError
 from streams.kafka import PADDING_HEADER, consumer_config, producer_config
+from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
 from streams.telemetry import RoleStatus, Stages
@@ -86,10 +87,11 @@ class Intake:
                 settings,
                 f"{settings.kafka.prefix}.intake",
                 limits.instance_id,
-                **{"auto.offset.reset": "earliest", "enable.partition.eof": False},
+                **{"auto.offset.reset": "earliest", "enable.partition.eof": True},
             )
         )
         self._consumer.subscribe([self._topics.events], on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._poller = Poller(self._consumer)
         # Batches make and drop hundreds of thousands of short-lived objects without cycles: let reference counts work.
         gc.freeze()
         gc.disable()
@@ -128,9 +130,11 @@ class Intake:
     def _poll(self) -> list[Message]:
         settings = self._settings.intake
         messages = []
-        for message in self._consumer.consume(settings.batch_events, settings.linger_ms / 1000):
+        for message in self._poller.consume(settings.batch_events, settings.linger_ms / 1000):
             error = message.error()
             if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    continue
                 if error.fatal():
                     msg = f"another process with the same instance id has taken this member's place ({error.str()})"
                     raise AlreadyRunningError(msg)
@@ -172,6 +176,7 @@ class Intake:
                 if start < 0:
                     start, _ = self._consumer.get_watermark_offsets(entry, timeout=_CALL_S)
                 self._consumer.seek(TopicPartition(entry.topic, entry.partition, start))
+            self._poller.forget()
         except KafkaException as again:
             msg = f"the broker doesn't say where intake stands: {again.args[0].str()}"
             raise UnavailableError(msg) from again
