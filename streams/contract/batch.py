@@ -97,7 +97,7 @@ class Contract:
                     and person is not None
                     and i not in suspects
                     and (event.event if event.type == "track" else event.type in {"page", "screen", "identify"})
-                    and event.batch is msgspec.UNSET
+                    and not event.batch
                 )
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 plain = False

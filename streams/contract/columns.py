@@ -76,9 +76,9 @@ class Traits:
     def __init__(self) -> None:
         self._known: dict[bytes, str | None] = {}
 
-    def text(self, *raws: msgspec.Raw | None) -> str | None:
+    def text(self, *raws: msgspec.Raw) -> str | None:
         """Return the flat text of the objects, the later ones winning; None if there is nothing in them."""
-        present = [bytes(raw) for raw in raws if raw is not None]
+        present = [bytes(raw) for raw in raws if raw]
         if not present:
             return None
         key = b"\0".join(present)
@@ -151,7 +151,7 @@ def _columns(
         "channel": _names([e.channel for e in events]),
         "traits": _names(
             [
-                traits.text(c.traits, e.traits) if c.traits is not None or e.traits is not None else None
+                traits.text(c.traits, e.traits) if c.traits or e.traits else None
                 for c, e in zip(contexts, events, strict=True)
             ]
         ),

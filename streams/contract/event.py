@@ -6,12 +6,15 @@ Only fields that userprism uses are named; the decoder skips the others without 
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
-__all__ = ["EMPTY_CONTEXT", "EMPTY_PROPERTIES", "TYPES", "Context", "Event", "Product", "Properties", "decode_event"]
+__all__ = ["EMPTY_CONTEXT", "EMPTY_PROPERTIES", "NO_TRAITS", "TYPES", "Context", "Event", "Product", "Properties", "decode_event"]
 
 #: Codes of the column `type`.
 TYPES = {"track": 0, "page": 1, "screen": 2, "identify": 3, "group": 4, "alias": 5}
+
+#: A Raw field can't be optional; this stands for its absence.
+NO_TRAITS = Raw()
 
 _Id = str | int | None
 _Number = float | None
@@ -70,7 +73,7 @@ class Context(Struct, gc=False):
 
     device: _Device | None = None
     location: _Location | None = None
-    traits: Raw | None = None
+    traits: Raw = NO_TRAITS
 
 
 class Event(Struct, rename="camel"):
@@ -87,11 +90,11 @@ class Event(Struct, rename="camel"):
     received_at: str | int | float | None = None
     properties: Properties | None = None
     context: Context | None = None
-    traits: Raw | None = None
+    traits: Raw = NO_TRAITS
     channel: str | None = None
     group_id: _Id = None
     previous_id: _Id = None
-    batch: Raw | UnsetType = UNSET
+    batch: Raw = NO_TRAITS
 
 
 EMPTY_PROPERTIES = Properties()

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from streams.contract.event import TYPES, Context, Event, Product, Properties, device, location
+from streams.contract.event import NO_TRAITS, TYPES, Context, Event, Product, Properties, device, location
 from streams.contract.persons import as_id, profile_id_of
 from streams.contract.reasons import Reason
 from streams.contract.times import INVALID, MISSING, parse_time
@@ -202,8 +202,8 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _raw(value: Any) -> msgspec.Raw | None:
-    return msgspec.Raw(json.dumps(value).encode()) if isinstance(value, dict) else None
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode()) if isinstance(value, dict) else NO_TRAITS
 
 
 def _deeper_than(tree: Any, limit: int) -> bool:
