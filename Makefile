@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each does its own set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint setup bench clean
+
+demo: setup
+	$(BIN)/userprism demo $(ARGS)
+
+test: $(VENV)/.dev $(VENV)/.ready
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+setup: $(VENV)/.ready
+
+bench: $(VENV)/.dev $(VENV)/.ready
+	$(BIN)/userprism bench pipeline $(ARGS)
+
+clean:
+	rm -rf $(VENV) .userprism
+
+# The packages, the text encoder as ONNX, and numba's cache: nothing of this is left for the first event to wait for.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,embedded]'
+	$(BIN)/python -m encoders.export
+	$(BIN)/python -m streams.warmup
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,embedded,dev]'
+	touch $@

@@ -21,6 +21,7 @@ from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
 from streams.telemetry import RoleStatus, Stages
+from streams.warmup import warm_up
 
 __all__ = ["Intake", "run"]
 
@@ -32,6 +33,7 @@ _CALL_S = 10.0
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
+    warm_up()
     sink = DeadLetterSink(settings)
     sink.start()
     intake = Intake(settings)

@@ -30,6 +30,7 @@ from streams.storage.freshness import save_ages
 from streams.storage.models import MintedSegment, StoredModel, latest_model_version, load_model, save_model
 from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
 from streams.telemetry import RoleStatus, Stages
+from streams.warmup import warm_up
 
 __all__ = ["CRASH_POINTS", "Profiler", "run"]
 
@@ -56,6 +57,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         A second profiler, a position that the log no longer holds, settings that contradict what is stored.
     """
     refuse_second_profiler(settings)
+    warm_up()
     profiler = Profiler(settings)
     try:
         while not stop.is_set():

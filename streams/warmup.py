@@ -1,0 +1,56 @@
+"""Compile every numba kernel once: `python -m streams.warmup` fills the on-disk cache, roles call it before they are ready."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from online_models import warm_up_kernels
+from streams.contract import Contract, Incoming, Limits, decode_block
+from streams.profiles import Layout, PartitionState, VectorTable, interest
+from streams.settings import SegmentationSettings
+
+__all__ = ["warm_up"]
+
+_TIME_MS = 1_700_000_000_000
+
+
+def warm_up() -> None:
+    """Send two events through contract, state, packing, restore and interest."""
+    values = [
+        b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'
+        b'"properties":{"product_id":"p1","name":"a title","category":"c","price":1.5,"revenue":2.5},'
+        b'"context":{"device":{"type":"mobile"},"traits":{"gender":"f"}}}',
+        b'{"type":"page","userId":"u2","messageId":"m2","timestamp":"2026-01-01T00:00:00.5Z"}',
+    ]
+    contract = Contract(1, Limits(), 0)
+    result = contract.apply(values, [_TIME_MS] * 2, lambda i: Incoming("warm-up", 0, i, None, []))
+    layout = Layout.from_settings([], SegmentationSettings())
+    state = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
+    for _, block in result.blocks:
+        state.apply(decode_block(block), offset=0, record_time_us=_TIME_MS * 1000)
+    state.learn_ids_only(decode_block(result.blocks[0][1]), offset=1, record_time_us=_TIME_MS * 1000 + 5_000_000)
+    rows = np.arange(state.people, dtype=np.int32)
+    table = VectorTable(4)
+    ids, weights = state.touches(rows)
+    table.upsert(ids[:, 0].copy(), np.zeros((len(ids), 4), np.float32))
+    interest(ids, weights, table)
+    state.behaviour(rows), state.categories(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
+    again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
+    layouts = np.full(len(rows), layout.layout_id, np.uint64)
+    again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, _NOWHERE)
+    again.merge(state, "u2", "u1")
+    warm_up_kernels()
+
+
+class _Nowhere:
+    next_offset = dedup_start = dedup_time_us = log_time_us = accepted = duplicates = late = clamped = 0
+
+
+_NOWHERE = _Nowhere()
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    warm_up()
+    print(f"kernels are ready after {time.monotonic() - started:.1f} s")
