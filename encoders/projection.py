@@ -36,8 +36,7 @@ class Projection:
 
     def apply(self, vectors: Vectors) -> Vectors:
         """Return (n, dim) of vectors (n, encoder dim)."""
-        out: Vectors = (vectors - self.mean) @ self.matrix.T
-        return out
+        return np.asarray((vectors - self.mean) @ self.matrix.T, np.float32)
 
 
 def load_projection(manifest: Manifest, dim: int) -> Projection:

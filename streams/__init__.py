@@ -1,0 +1,1 @@
+"""Everything that moves events: contract, profiles, storage, roles, and the command line."""

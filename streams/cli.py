@@ -53,7 +53,9 @@ class Shared:
         return ["--data-dir", str(data_dir), *(["--config", str(Path(self.config).absolute())] if self.config else [])]
 
     @contextmanager
-    def stack(self, stop: threading.Event, *, broker: bool = True, roles: bool = False) -> Iterator[tuple[Settings, Supervisor | None]]:
+    def stack(
+        self, stop: threading.Event, *, broker: bool = True, roles: bool = False
+    ) -> Iterator[tuple[Settings, Supervisor | None]]:
         """Give settings whose broker and ClickHouse answer: those configured, or with `--embedded` our own."""
         settings = self.settings()
         if not self.embedded:
@@ -86,10 +88,22 @@ def shared(command: F) -> F:
         return callback
 
     for option in (
-        click.option("--config", type=click.Path(), expose_value=False, callback=keep("config"), help="userprism.toml to read."),
-        click.option("--data-dir", type=click.Path(), expose_value=False, callback=keep("data_dir"), help="Default: .userprism"),
-        click.option("--embedded", is_flag=True, expose_value=False, callback=keep("embedded"), help="Start the embedded stack around it."),
-        click.option("--json", is_flag=True, expose_value=False, callback=keep("json"), help="One JSON object as the last line."),
+        click.option(
+            "--config", type=click.Path(), expose_value=False, callback=keep("config"), help="userprism.toml to read."
+        ),
+        click.option(
+            "--data-dir", type=click.Path(), expose_value=False, callback=keep("data_dir"), help="Default: .userprism"
+        ),
+        click.option(
+            "--embedded",
+            is_flag=True,
+            expose_value=False,
+            callback=keep("embedded"),
+            help="Start the embedded stack around it.",
+        ),
+        click.option(
+            "--json", is_flag=True, expose_value=False, callback=keep("json"), help="One JSON object as the last line."
+        ),
     ):
         command = option(command)
     return command
@@ -111,7 +125,10 @@ pass_shared = click.make_pass_decorator(Shared, ensure=True)
 def up(options: Shared) -> None:
     """Run the embedded stack until Ctrl-C."""
     settings = options.settings()
-    with stop_on_signals() as stop, Supervisor(settings, role_args=options.role_args(settings.data), stop=stop) as stack:
+    with (
+        stop_on_signals() as stop,
+        Supervisor(settings, role_args=options.role_args(settings.data), stop=stop) as stack,
+    ):
         stack.start_roles()
         if stack.wait_ready():
             _err.print(commands.addresses(stack.settings))
@@ -189,12 +206,19 @@ def generate(options: Shared, events: int, seed: int, target: str, truth: Path |
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--mapping", default="segment", show_default=True, help="A built-in mapping, or a TOML file.")
 @click.option("--once", is_flag=True, help="Wait until all of it is in ClickHouse, then print the summary.")
-@click.option("--speed", default="max", show_default=True, help="1x is the pace of the events' own times; max is as fast as it goes.")
+@click.option(
+    "--speed",
+    default="max",
+    show_default=True,
+    help="1x is the pace of the events' own times; max is as fast as it goes.",
+)
 @pass_shared
 def replay(options: Shared, files: tuple[Path, ...], mapping: str, once: bool, speed: str) -> None:
     """Send files (NDJSON, CSV, TSV, Parquet) as events; the same command again goes on where it stopped."""
     with stop_on_signals() as stop, options.stack(stop) as (settings, stack):
-        summary = commands.replay(settings, stack, list(files), mapping, once=once, speed=speed, stop=stop, say=_err.print)
+        summary = commands.replay(
+            settings, stack, list(files), mapping, once=once, speed=speed, stop=stop, say=_err.print
+        )
     options.answer(summary, commands.summary_text(summary))
 
 

@@ -73,7 +73,9 @@ def keep_shop_open(stack: Supervisor, seed: int, stop: threading.Event, say: Say
         shop = Shop(seed, end_us=time.time_ns() // 1000)
 
 
-def generate_to_kafka(settings: Settings, events: int, seed: int, truth_file: Path | None, stop: threading.Event) -> dict[str, object]:
+def generate_to_kafka(
+    settings: Settings, events: int, seed: int, truth_file: Path | None, stop: threading.Event
+) -> dict[str, object]:
     """Publish the simulated shop; the topics must exist."""
     truth = Truth()
     publish(settings, Shop(seed, end_us=time.time_ns() // 1000).events(events, truth), stop=stop)
@@ -163,7 +165,9 @@ def sql(settings: Settings, query: str, form: str) -> str:
     """
     with connect(settings, reader=True) as client:
         try:
-            found: bytes = client.raw_query(query, fmt=form, settings={} if settings.clickhouse.reader_user else {"readonly": "1"})
+            found: bytes = client.raw_query(
+                query, fmt=form, settings={} if settings.clickhouse.reader_user else {"readonly": "1"}
+            )
         except ClickHouseError as error:
             msg = f"ClickHouse refused the query: {str(error).splitlines()[0]}"
             raise InputError(msg) from error
@@ -238,10 +242,11 @@ def summary_text(summary: Summary | None) -> str:
 def demo_text(summary: DemoSummary, settings: Settings) -> str:
     """Show the demo's summary and what to try next."""
     data = f"--data-dir {settings.data_dir}"
+    query = "SELECT segment, count() FROM current_profiles GROUP BY segment"
     return summary_text(summary) + (
         "\n\nTry next:\n"
         f"  userprism segments --embedded {data}\n"
-        f'  userprism sql --embedded {data} "SELECT segment, count() FROM current_profiles GROUP BY segment"\n'
+        f'  userprism sql --embedded {data} "{query}"\n'
         "  userprism replay YOUR.ndjson --once --embedded\n"
         "  userprism demo --stay"
     )
@@ -260,7 +265,13 @@ def bench(name: str, *, quick: bool, as_json: bool) -> int:
     if name not in present:
         msg = f"no benchmark {name!r} in {root / 'tests' / 'bench'}; there: {', '.join(present) or 'none (run it from a checkout)'}"
         raise InputError(msg)
-    argv = [sys.executable, "-m", f"tests.bench.bench_{name}", *(["--quick"] if quick else []), *(["--json"] if as_json else [])]
+    argv = [
+        sys.executable,
+        "-m",
+        f"tests.bench.bench_{name}",
+        *(["--quick"] if quick else []),
+        *(["--json"] if as_json else []),
+    ]
     return subprocess.run(argv, cwd=root, check=False).returncode
 
 
@@ -268,5 +279,3 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {count:,}" for key, count in value.items()) or "none"
     return f"{value:,}" if isinstance(value, int | float) else str(value)
-
-

@@ -7,10 +7,19 @@ from itertools import product
 __all__ = ["SAMPLE_TITLES"]
 
 _ENGLISH = {
-    "cooking": (("cast iron skillet", "chef knife", "sourdough starter", "slow cooker recipes"), ("for beginners", "review")),
-    "sport": (("running shoes", "football boots", "yoga mat", "marathon training plan"), ("for women", "of the season")),
+    "cooking": (
+        ("cast iron skillet", "chef knife", "sourdough starter", "slow cooker recipes"),
+        ("for beginners", "review"),
+    ),
+    "sport": (
+        ("running shoes", "football boots", "yoga mat", "marathon training plan"),
+        ("for women", "of the season"),
+    ),
     "phones": (("android phone", "wireless earbuds", "phone case", "fast charger"), ("with long battery", "compared")),
-    "travel": (("weekend in Kyoto", "cheap flights to Lisbon", "carry-on suitcase", "hiking in Norway"), ("on a budget", "guide")),
+    "travel": (
+        ("weekend in Kyoto", "cheap flights to Lisbon", "carry-on suitcase", "hiking in Norway"),
+        ("on a budget", "guide"),
+    ),
     "finance": (("index funds", "mortgage rates", "tax return", "credit card"), ("explained", "this year")),
     "fashion": (("linen dress", "denim jacket", "leather boots", "silk scarf"), ("for summer", "sale")),
     "garden": (("tomato seedlings", "rose pruning", "lawn mower", "compost bin"), ("in spring", "tips")),
@@ -19,7 +28,10 @@ _ENGLISH = {
     "cars": (("electric car", "winter tyres", "dash cam", "motor oil"), ("price", "long-term test")),
     "film": (("crime series", "space opera", "animated film", "documentary"), ("trailer", "best of the decade")),
     "books": (("historical novel", "detective story", "poetry collection", "biography"), ("new edition", "book club")),
-    "health": (("blood pressure monitor", "vitamin D", "sleep tracker", "back pain exercises"), ("what doctors say", "test")),
+    "health": (
+        ("blood pressure monitor", "vitamin D", "sleep tracker", "back pain exercises"),
+        ("what doctors say", "test"),
+    ),
     "home": (("standing desk", "floor lamp", "sofa bed", "vacuum robot"), ("small rooms", "assembly")),
     "music": (("acoustic guitar", "vinyl record", "piano lessons", "concert tickets"), ("online", "near me")),
     "politics": (("election results", "trade talks", "city council", "climate summit"), ("live", "analysis")),
@@ -44,6 +56,6 @@ _CHINESE = {
 }
 
 #: 256 titles.
-SAMPLE_TITLES = [f"{noun} {detail}" for nouns, details in _ENGLISH.values() for noun, detail in product(nouns, details)] + [
-    f"{noun}{detail}" for nouns, details in _CHINESE.values() for noun, detail in product(nouns, details)
-]
+SAMPLE_TITLES = [
+    f"{noun} {detail}" for nouns, details in _ENGLISH.values() for noun, detail in product(nouns, details)
+] + [f"{noun}{detail}" for nouns, details in _CHINESE.values() for noun, detail in product(nouns, details)]

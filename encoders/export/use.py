@@ -34,7 +34,12 @@ _CHUNKS, _DIM, _BRANCH = 17, 512, 256
 _PROJECTION_DIMS = 64
 #: (n-gram order, tokens of left context) of the branches
 _ORDERS = ((2, 0), (3, 1), (5, 2))
-_GOLDEN_TEXTS = ("Cast iron skillet for induction stoves", "铸铁煎锅,电磁炉适用", "Weekend trip to Kyoto 2026", "小米手机")
+_GOLDEN_TEXTS = (
+    "Cast iron skillet for induction stoves",
+    "铸铁煎锅,电磁炉适用",
+    "Weekend trip to Kyoto 2026",
+    "小米手机",
+)
 
 
 def export_use(models_dir: Path, *, force: bool = False) -> tuple[Path, bool]:
@@ -80,9 +85,13 @@ def _finish(work: Path) -> None:
     matrix, mean = fit_projection(sample, _PROJECTION_DIMS)
     np.savez(work / "projection.npz", matrix=matrix, mean=mean)
     vectors = encoder.encode(list(_GOLDEN_TEXTS))
-    goldens = [Golden(text, [round(float(x), 7) for x in vector]) for text, vector in zip(_GOLDEN_TEXTS, vectors, strict=True)]
+    goldens = [
+        Golden(text, [round(float(x), 7) for x in vector]) for text, vector in zip(_GOLDEN_TEXTS, vectors, strict=True)
+    ]
     manifest = _manifest(work, ["model.onnx", "tokenizer.model", "projection.npz"], goldens)
-    (work / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, folder=""))))
+    (work / "manifest.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, folder="")))
+    )
 
 
 def _manifest(work: Path, files: list[str], goldens: list[Golden]) -> Manifest:

@@ -16,8 +16,8 @@ from streams.contract.event import TYPES, Event, decode_event
 from streams.contract.items import Items
 from streams.contract.persons import Persons
 from streams.contract.reasons import Reason
-from streams.contract.tolerant import Limits, Refused, unpack
 from streams.contract.times import INVALID
+from streams.contract.tolerant import Limits, Refused, unpack
 
 __all__ = ["Contract", "Incoming", "Result"]
 
@@ -127,11 +127,12 @@ class Contract:
                 for at in bad.tolist():
                     i, index = origins[partition][at]
                     dead.append(_letter(source(i), index, Reason.INVALID_TIMESTAMP, values[i]))
-                group, at_us, clamped = group.without(bad), np.delete(at_us, bad), np.delete(clamped, bad)
-            if group.events:
-                made = blocks_of(group, at_us, clamped, self.items, self._traits, read_at_us)
+                at_us, clamped = np.delete(at_us, bad), np.delete(clamped, bad)
+            good = group.without(bad) if len(bad) else group
+            if good.events:
+                made = blocks_of(good, at_us, clamped, self.items, self._traits, read_at_us)
                 blocks += [(partition, block) for block in made]
-                accepted += len(group.events)
+                accepted += len(good.events)
         return Result(blocks, dead, self.items.take_new(), accepted)
 
     def _suspects(self, values: Sequence[bytes]) -> set[int]:
@@ -140,9 +141,7 @@ class Contract:
         long = min(limits.max_event_bytes, _BYTES_A_PROPERTY * limits.max_properties)
         deep = limits.max_depth
         found = {
-            i
-            for i, value in enumerate(values)
-            if len(value) > long or value.count(b"{") + value.count(b"[") > deep
+            i for i, value in enumerate(values) if len(value) > long or value.count(b"{") + value.count(b"[") > deep
         }
         try:
             b"\n".join(values).decode()

@@ -67,7 +67,9 @@ class Group:
         keep = np.ones(len(self.events), bool)
         keep[bad] = False
         at = np.flatnonzero(keep).tolist()
-        return Group(*([column[i] for i in at] for column in (self.events, self.persons, self.record_ms, self.message_ids)))  # type: ignore[misc]
+        return Group(
+            *([column[i] for i in at] for column in (self.events, self.persons, self.record_ms, self.message_ids))
+        )  # type: ignore[misc]
 
 
 class Traits:
@@ -197,9 +199,8 @@ def _flat(raw: bytes) -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in tree.items() if isinstance(tree, dict) else ():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        for name, scalar in inner:
-            if isinstance(scalar, bool):
-                scalar = str(scalar).lower()
+        for name, given in inner:
+            scalar = str(given).lower() if isinstance(given, bool) else given
             if isinstance(scalar, str | int | float) and scalar != "":
                 flat[f"{key}.{name}" if name else str(key)] = str(scalar)[:_LONGEST_TRAIT]
     return flat

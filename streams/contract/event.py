@@ -8,7 +8,17 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-__all__ = ["EMPTY_CONTEXT", "EMPTY_PROPERTIES", "NO_TRAITS", "TYPES", "Context", "Event", "Product", "Properties", "decode_event"]
+__all__ = [
+    "EMPTY_CONTEXT",
+    "EMPTY_PROPERTIES",
+    "NO_TRAITS",
+    "TYPES",
+    "Context",
+    "Event",
+    "Product",
+    "Properties",
+    "decode_event",
+]
 
 #: Codes of the column `type`.
 TYPES = {"track": 0, "page": 1, "screen": 2, "identify": 3, "group": 4, "alias": 5}

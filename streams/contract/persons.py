@@ -23,7 +23,11 @@ def as_id(value: object, max_bytes: int = 512) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value).strip()
-    if text.casefold().strip("\"'") in BLOCKED or "\0" in text or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+    if (
+        text.casefold().strip("\"'") in BLOCKED
+        or "\0" in text
+        or len(text.encode("utf-8", "surrogatepass")) > max_bytes
+    ):
         return ""
     return text
 

@@ -181,7 +181,7 @@ def _time_is_unreadable(item: dict[str, Any]) -> bool:
     device_time = timestamp if timestamp != MISSING else original
     if device_time == INVALID:
         return True
-    if device_time == MISSING or sent == MISSING or (timestamp != MISSING and original != MISSING):
+    if MISSING in (device_time, sent) or MISSING not in (timestamp, original):
         return False
     return sent == INVALID or parse_time(item.get("receivedAt")) == INVALID
 

@@ -62,7 +62,9 @@ def _segmented(
     settings: Settings, states: list[PartitionState], table: VectorTable, parts: dict[str, float], personas: Mapping[str, int]
 ) -> float:  # fmt: skip
     s = settings.segmentation
-    chosen = SegmentationSettings(n_clusters=s.n_clusters, mode=s.mode, seed=s.seed, parts=parts, interest_dim=s.interest_dim)
+    chosen = SegmentationSettings(
+        n_clusters=s.n_clusters, mode=s.mode, seed=s.seed, parts=parts, interest_dim=s.interest_dim
+    )
     segmentation = Segmentation(chosen, table)
     people = [(state, PartitionLabels(chosen)) for state in states]
     segmentation.fit_if_due(people, drained=True)

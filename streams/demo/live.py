@@ -41,7 +41,11 @@ class Live:
         self._title = title
         self._total = total
         self._console = Console(stderr=True)
-        self._live = RichLive(console=self._console, refresh_per_second=4, transient=False) if self._console.is_terminal else None
+        self._live = (
+            RichLive(console=self._console, refresh_per_second=4, transient=False)
+            if self._console.is_terminal
+            else None
+        )
         self._client = connect(settings)
         self._cards: list[SegmentCard] = []
         self._asked_at = self._told_at = 0.0
@@ -92,7 +96,12 @@ class Live:
 
     def _table(self, caption: str) -> Table:
         table = Table(title=self._title, caption=caption, expand=False)
-        for name, justify in (("segment", "right"), ("people", "right"), ("share", "left"), ("what sets it apart", "left")):
+        for name, justify in (
+            ("segment", "right"),
+            ("people", "right"),
+            ("share", "left"),
+            ("what sets it apart", "left"),
+        ):
             table.add_column(name, justify="right" if justify == "right" else "left")
         everybody = sum(card.people for card in self._cards) or 1
         for card in self._cards:

@@ -81,7 +81,9 @@ def run_demo(
         return DemoSummary(**fields, **indices)
 
 
-def wait_for_arrival(stack: Supervisor | None, settings: Settings, title: str, total: int, stop: threading.Event) -> None:
+def wait_for_arrival(
+    stack: Supervisor | None, settings: Settings, title: str, total: int, stop: threading.Event
+) -> None:
     """Draw until everything has arrived.
 
     Raises
@@ -135,7 +137,9 @@ def _paced(stack: Supervisor, rate: float, seed: int, stop: threading.Event) -> 
     own = msgspec.structs.replace(
         settings,
         kafka=msgspec.structs.replace(settings.kafka, prefix=_PACED_NAME, events_topic=f"{_PACED_NAME}.events"),
-        clickhouse=msgspec.structs.replace(settings.clickhouse, database=f"{settings.clickhouse.database}_{_PACED_NAME}"),
+        clickhouse=msgspec.structs.replace(
+            settings.clickhouse, database=f"{settings.clickhouse.database}_{_PACED_NAME}"
+        ),
     )
     stack.stop_roles()
     initialise(own)
@@ -157,5 +161,3 @@ def _paced(stack: Supervisor, rate: float, seed: int, stop: threading.Event) -> 
                 raise Interrupted
     wait_for_arrival(stack, own, "paced", truth.accepted, stop)
     return freshness(own)
-
-

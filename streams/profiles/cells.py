@@ -122,7 +122,7 @@ def merge_cell(
 def _merge_sessions(
     ints: Int64s, row: int, at: int, from_ints: Int64s, from_row: int, from_at: int, gap: int
 ) -> None:
-    """Counts add up; newest sessions that touch are one."""
+    """Add the counts; newest sessions that touch are one."""
     if from_ints[from_row, from_at] == 0:
         return
     start, end = from_ints[from_row, from_at + 1], from_ints[from_row, from_at + 2]

@@ -155,7 +155,7 @@ class Reader:
         if feature.by == ("category",):
             return np.empty((len(rows), 0))  # the part `categories` shows them
         if feature.sparse:
-            if feature.kind != "decayed_count" and feature.kind != "count":
+            if feature.kind not in {"decayed_count", "count"}:
                 return np.empty((len(rows), 0))
             return self._hashed_shares(feature, rows, EVENT_DIMENSIONS)
         start = self._layout.place(feature)[1]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from streams.profiles.interest import VectorTable
-from streams.profiles.state import PartitionState
 
 from online_models import KMeans, Stabiliser
+from streams.profiles.interest import VectorTable
+from streams.profiles.state import PartitionState
 from streams.profiles.vectors import VectorSpace
 from streams.settings import SegmentationSettings
 

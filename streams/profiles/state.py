@@ -13,7 +13,7 @@ import pyarrow as pa
 from streams.contract import Block
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel
 from streams.profiles.cells import merge_cell, update_cell
-from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at, family_and_key
+from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at, family_and_key
 from streams.profiles.dedup import DedupWindow
 from streams.profiles.features import Feature
 from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
@@ -194,24 +194,24 @@ class PartitionState:
         source = other.row_of(profile_id)
         row = self._people.intern_one(into)
         self._resize()
-        theirs, ours = other._dense.ints[source], self._dense.ints[row]  # noqa: SLF001 - the same class
+        theirs, ours = other._dense.ints[source], self._dense.ints[row]
         first = min(theirs[FIRST], ours[FIRST]) if ours[EVENTS] else theirs[FIRST]
         ours[EVENTS] += theirs[EVENTS]
         ours[FIRST], ours[LAST] = first, max(ours[LAST], theirs[LAST])
-        table = other._entries.arrays()  # noqa: SLF001
+        table = other._entries.arrays()
         found = _walk(source, table)
-        renamed = self._names.intern(other._names.take(np.arange(len(other._names), dtype=np.int32)))  # noqa: SLF001
+        renamed = self._names.intern(other._names.take(np.arange(len(other._names), dtype=np.int32)))
         self._entries.reserve(len(found))
         for index, feature in enumerate(self.layout.features):
             family, start = self.layout.place(feature)
-            texts = "traits" == feature.kind
+            texts = feature.kind == "traits"
             for kind, offset in self.layout.cell_offsets(feature):
                 _merge_feature(
                     kind, family, start + offset, feature.width, feature.slots, texts, row, source,
                     self._dense.ints, self._dense.floats, self._entries.arrays(),
-                    other._dense.ints, other._dense.floats, table, found, renamed, self._parameters[index],  # noqa: SLF001
+                    other._dense.ints, other._dense.floats, table, found, renamed, self._parameters[index],
                 )  # fmt: skip
-        _merge_touches(row, source, self._touches.rate, self._touches.arrays(), other._touches.arrays())  # noqa: SLF001
+        _merge_touches(row, source, self._touches.rate, self._touches.arrays(), other._touches.arrays())
 
     def finalize(self, rows: Int32s) -> Finalized:
         """Return what is shown of `rows`."""

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from streams.profiles.interest import VectorTable, interest
-from streams.profiles.state import PartitionState
 
 from online_models import StandardScaler
+from streams.profiles.interest import VectorTable, interest
+from streams.profiles.state import PartitionState
 
 __all__ = ["PART_NAMES", "VectorSpace"]
 

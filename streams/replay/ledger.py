@@ -109,7 +109,12 @@ class Replay:
         ends = end_offsets(self._settings, topic, committed=False)
         behind = {p for p, end in ends.items() if end > self._entry.ends.get(p, 0)}
         consumer = Consumer(
-            {**client_config(self._settings), "group.id": "userprism.replay", "enable.partition.eof": True, "receive.message.max.bytes": 2_000_000_000}
+            {
+                **client_config(self._settings),
+                "group.id": "userprism.replay",
+                "enable.partition.eof": True,
+                "receive.message.max.bytes": 2_000_000_000,
+            }
         )
         try:
             consumer.assign([TopicPartition(topic, p, self._entry.ends.get(p, 0)) for p in behind])

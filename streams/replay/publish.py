@@ -59,7 +59,12 @@ def publish(
     producer = Producer(
         producer_config(
             settings,
-            **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000, "compression.type": "lz4"},
+            **{
+                "linger.ms": 20,
+                "batch.size": 900_000,
+                "queue.buffering.max.messages": 500_000,
+                "compression.type": "lz4",
+            },
         )
     )
     topic = settings.kafka.topics.events

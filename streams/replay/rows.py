@@ -68,7 +68,7 @@ def read_events(path: Path, mapping: Mapping) -> Iterator[list[Event]]:
     check_file(path)
     kind = mapping.format or _SUFFIXES.get(path.suffix.lower(), "")
     if kind not in {"ndjson", "csv", "tsv", "parquet"}:
-        msg = f"{path}: unknown format {kind or path.suffix!r}; say format = \"ndjson\", \"csv\", \"tsv\" or \"parquet\" in the mapping"
+        msg = f'{path}: unknown format {kind or path.suffix!r}; say format = "ndjson", "csv", "tsv" or "parquet" in the mapping'
         raise InputError(msg)
     space = uuid.uuid5(uuid.NAMESPACE_OID, file_hash(path))
     events = _as_they_are(path, space) if mapping.as_is else _mapped(path, mapping, kind, space)

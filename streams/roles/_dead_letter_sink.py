@@ -40,7 +40,11 @@ class DeadLetterSink(threading.Thread):
         """Copy until stopped; an outage of ClickHouse only delays it."""
         instance = self._settings.intake.instance_id
         group = f"{self._settings.kafka.prefix}.dead-letters"
-        consumer = Consumer(consumer_config(self._settings, group, instance, **{"auto.offset.reset": "earliest", "enable.partition.eof": True}))
+        consumer = Consumer(
+            consumer_config(
+                self._settings, group, instance, **{"auto.offset.reset": "earliest", "enable.partition.eof": True}
+            )
+        )
         consumer.subscribe([self._settings.kafka.topics.dead_letters])
         poller = Poller(consumer)
         waiting: list[DeadLetter] = []
@@ -53,7 +57,7 @@ class DeadLetterSink(threading.Thread):
                         with connect(self._settings) as client:
                             save_dead_letters(client, waiting)
                         consumer.commit(asynchronous=False)
-                    except Exception as error:  # noqa: BLE001 - whatever it is, the records wait in the topic
+                    except Exception as error:
                         log.warning("dead letters wait: %s", str(error).splitlines()[0])
                         self._ended.wait(_RETRY_S)
                         continue

@@ -163,7 +163,9 @@ class Intake:
     def _abort_after(self, error: KafkaError) -> None:
         """Abort and go back to what the group has; nothing of the batch was written."""
         if error.fatal() or error.code() in {KafkaError._FENCED, KafkaError.PRODUCER_FENCED}:  # noqa: SLF001
-            msg = f"another intake with instance id {self._settings.intake.instance_id!r} has taken over ({error.str()})"
+            msg = (
+                f"another intake with instance id {self._settings.intake.instance_id!r} has taken over ({error.str()})"
+            )
             raise AlreadyRunningError(msg)
         log.warning("transaction aborted: %s; its events are read again", error.str())
         self._status.update(state="paused", waiting_for=error.str())
@@ -212,4 +214,6 @@ def _is_padding(message: Message) -> bool:
 
 
 def _incoming(message: Message) -> Incoming:
-    return Incoming(message.topic(), message.partition(), message.offset(), message.key(), list(message.headers() or ()))
+    return Incoming(
+        message.topic(), message.partition(), message.offset(), message.key(), list(message.headers() or ())
+    )

@@ -40,8 +40,12 @@ def _check(name: str, probe: Callable[[Settings], str], settings: Settings) -> d
         return {"name": name, "ok": True, "said": probe(settings)}
     except (UserprismError, EncoderError, LookupError, OSError) as error:
         return {"name": name, "ok": False, "said": str(error).splitlines()[0]}
-    except Exception as error:  # noqa: BLE001 - a doctor doesn't fall ill over a patient
-        return {"name": name, "ok": False, "said": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
+    except Exception as error:
+        return {
+            "name": name,
+            "ok": False,
+            "said": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        }
 
 
 def _python(_settings: Settings) -> str:

@@ -52,7 +52,9 @@ def segment_cards(client: Client) -> list[SegmentCard]:
     sizes = client.query(_SIZES).result_rows
     categories, actions, traits = (_lifts(client, source) for source in (_CATEGORIES, _EVENTS, _TRAITS))
     return [
-        SegmentCard(segment, people, events, categories.get(segment, []), actions.get(segment, []), traits.get(segment, []))
+        SegmentCard(
+            segment, people, events, categories.get(segment, []), actions.get(segment, []), traits.get(segment, [])
+        )
         for segment, people, events in sizes
     ]
 

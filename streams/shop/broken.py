@@ -15,7 +15,9 @@ _HEAD = b'{"type":"track","event":"Product Viewed",'
 _MAKERS: dict[Reason, Callable[[int], bytes]] = {
     Reason.INVALID_UTF8: lambda i: _HEAD + b'"userId":"broken-%d\xff\xfe"}' % i,
     Reason.MALFORMED_JSON: lambda i: _HEAD + b'"userId":"broken-%d"' % i,
-    Reason.TOO_DEEP: lambda i: _HEAD + b'"userId":"broken-%d","properties":%s%s}' % (i, b'{"a":' * 40 + b"1", b"}" * 40),
+    Reason.TOO_DEEP: lambda i: (
+        _HEAD + b'"userId":"broken-%d","properties":%s%s}' % (i, b'{"a":' * 40 + b"1", b"}" * 40)
+    ),
     Reason.NOT_AN_OBJECT: lambda i: b'"broken-%d"' % i,
     Reason.UNSUPPORTED_TYPE: lambda i: b'{"type":"click","userId":"broken-%d"}' % i,
     Reason.MISSING_IDENTITY: lambda i: _HEAD + b'"userId":null,"anonymousId":"undefined","n":%d}' % i,

@@ -117,16 +117,24 @@ class Shop:
         present = np.unique(who).tolist()
         truth.profiles = len(present)
         truth.personas = {self.profile_id(p): int(self.personas[p]) for p in present}
-        tastes = np.hstack((self._themes, self._categories, self._acts, self._hours[:, None] / 12, self._price[:, None]))
+        tastes = np.hstack(
+            (self._themes, self._categories, self._acts, self._hours[:, None] / 12, self._price[:, None])
+        )
         truth.tastes = {self.profile_id(p): np.round(tastes[p], 4).tolist() for p in present}
         yield from self._mixed(random, rendered, broken, repeated, truth)
 
     def _times(self, random: np.random.Generator, who: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Days at random, hours around each person's own peak."""
         day = random.integers(0, _DAYS - 1, len(who))
-        hour = np.where(random.random(len(who)) < 0.8, self._hours[who] + random.normal(0, 2.0, len(who)), random.uniform(0, 24, len(who)))
+        hour = np.where(
+            random.random(len(who)) < 0.8,
+            self._hours[who] + random.normal(0, 2.0, len(who)),
+            random.uniform(0, 24, len(who)),
+        )
         start = self._end_us // _DAY_US * _DAY_US - _DAYS * _DAY_US
-        return (start + day * _DAY_US + np.mod(hour, 24) * 3_600e6 + random.integers(0, 60_000_000, len(who))).astype(np.int64)
+        return (start + day * _DAY_US + np.mod(hour, 24) * 3_600e6 + random.integers(0, 60_000_000, len(who))).astype(
+            np.int64
+        )
 
     @staticmethod
     def _choose_late(
