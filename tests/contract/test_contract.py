@@ -1,0 +1,134 @@
+"""What becomes of values that producers send: accepted, or refused with the reason that comes first in the list."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.contract import Block, Contract, Incoming, Limits, Reason, Result, decode_block, partition_of, profile_id_of
+from streams.contract.times import INVALID, MISSING, parse_many, parse_time
+
+#: Golden: a person's partition never changes while the count stays.
+PARTITIONS = [0, 3, 3]
+RECORD_MS = 1_790_000_000_000
+GOOD = {"type": "track", "event": "Product Viewed", "userId": "ann", "messageId": "m1", "timestamp": "2026-01-02T03:04:05.678Z"}
+
+
+def applied(*values: bytes | dict[str, object]) -> Result:
+    raw = [value if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
+    contract = Contract(1, Limits(), 600_000_000)
+    return contract.apply(raw, [RECORD_MS] * len(raw), lambda i: Incoming("events", 0, i, b"k", [("h", b"v")]))
+
+
+def block_of(*values: bytes | dict[str, object]) -> Block:
+    result = applied(*values)
+    assert result.dead_letters == []
+    return decode_block(result.blocks[0][1])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"type":"track","a":"' + b"x" * 1_000_001 + b'"}', Reason.TOO_LARGE),
+        (b'{"type":"track","userId":"a","event":"\xff"}', Reason.INVALID_UTF8),
+        (b'{"type":"track"', Reason.MALFORMED_JSON),
+        (b"", Reason.MALFORMED_JSON),
+        (b"[" * 100_000, Reason.TOO_DEEP),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, Reason.TOO_DEEP),
+        (b'"text"', Reason.NOT_AN_OBJECT),
+        (b"[1]", Reason.NOT_AN_OBJECT),
+        (GOOD | {"type": "click"}, Reason.UNSUPPORTED_TYPE),
+        (GOOD | {"type": 3}, Reason.UNSUPPORTED_TYPE),
+        (GOOD | {"userId": None}, Reason.MISSING_IDENTITY),
+        (GOOD | {"userId": "undefined", "anonymousId": "[object Object]"}, Reason.MISSING_IDENTITY),
+        (GOOD | {"userId": "a\0b"}, Reason.MISSING_IDENTITY),
+        (GOOD | {"event": ["x"]}, Reason.MISSING_EVENT),
+        (GOOD | {"type": "group"}, Reason.MISSING_GROUP_ID),
+        (GOOD | {"type": "alias"}, Reason.MISSING_PREVIOUS_ID),
+        (GOOD | {"timestamp": "yesterday"}, Reason.INVALID_TIMESTAMP),
+        (GOOD | {"timestamp": "1931-01-01T00:00:00Z"}, Reason.INVALID_TIMESTAMP),
+        (GOOD | {"properties": {str(i): i for i in range(1_001)}}, Reason.TOO_MANY_PROPERTIES),
+        (GOOD | {"properties": {"price": float("nan")}}, Reason.NOT_FINITE),
+        (GOOD | {"properties": {"price": float("inf")}}, Reason.NOT_FINITE),
+        (b'{"type":"track","event":"x","userId":"a","properties":{"price":1e999}}', Reason.NOT_FINITE),
+    ],
+)
+def test_a_bad_value_is_refused_and_its_neighbours_are_not(value: bytes | dict[str, object], reason: Reason) -> None:
+    result = applied(GOOD, value, GOOD | {"userId": "bo", "messageId": "m2"})
+
+    assert [letter.reason for letter in result.dead_letters] == [reason.value]
+    assert result.accepted == 2
+    letter = result.dead_letters[0]
+    assert letter.value == (value if isinstance(value, bytes) else json.dumps(value).encode())
+    assert dict(letter.record_headers())["dlq_offset"] == b"1"
+    assert dict(letter.record_headers())["h"] == b"v"
+
+
+def test_batches_and_arrays_are_unpacked_and_the_outer_context_is_merged_in() -> None:
+    inner = {key: value for key, value in GOOD.items() if key != "messageId"}
+    block = block_of(
+        {"batch": [inner, inner | {"context": {"device": {"type": "tv"}}}], "context": {"device": {"type": "car"}}},
+        json.dumps([inner]).encode(),
+    )
+
+    assert len(block) == 3
+    assert [block.device.values[int(code)].as_py() if code >= 0 else None for code in block.device.codes] == ["car", "tv", None]
+    assert len(set(block.message_hash.tolist())) == 3  # topic:partition:offset:index
+
+
+def test_what_real_payloads_do_is_survived() -> None:
+    block = block_of(
+        GOOD | {"userId": 42, "event": "viewed product", "properties": {"price": "12.50", "product_id": 7}},
+        GOOD | {"userId": "", "anonymousId": "x", "type": "PAGE", "context": None, "properties": None},
+        b'{"type":"identify","type":"track","event":"e","userId":"last wins"}',
+        GOOD | {"userId": "half \ud83d character"},
+    )
+
+    people = block.person.values.take(block.person.codes).to_pylist()
+    assert people[:3] == ["42", "anon:x", "last wins"]
+    assert block.event.values.take(block.event.codes).to_pylist()[:2] == ["Product Viewed", "page"]
+    assert block.price[0] == 12.5
+    assert np.isnan(block.price[1])
+
+
+def test_clocks_of_devices_are_corrected_and_the_future_is_clamped() -> None:
+    block = block_of(
+        GOOD | {"sentAt": "2026-01-02T03:04:06Z"},
+        GOOD | {"sentAt": "2026-01-02T03:04:06Z", "originalTimestamp": "2026-01-01T00:00:00Z"},
+        GOOD | {"timestamp": "2030-01-01T00:00:00Z"},
+        {key: value for key, value in GOOD.items() if key != "timestamp"},
+    )
+
+    assert block.at_us[0] == RECORD_MS * 1000 - 322_000
+    assert block.at_us[1] == parse_time(GOOD["timestamp"])
+    assert block.at_us[2] == block.at_us[3] == RECORD_MS * 1000
+    assert block.clamped.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-23T10:20:30Z", "2026-11-23T10:20:30.000+00:00", "20261123T102030Z", "2026-W48-1T10:20:30Z", "2026-327T10:20:30Z",
+     "2026-11-23 12:20:30+02:00", "2026-11-23T10:20:30", 1_795_429_230, 1_795_429_230_000, "1795429230000000"],
+)  # fmt: skip
+def test_one_moment_in_many_shapes(text: object) -> None:
+    assert parse_time(text) == 1_795_429_230_000_000
+
+
+@given(st.lists(st.one_of(st.datetimes().map(lambda d: d.isoformat() + "Z"), st.text(max_size=30), st.none())))
+def test_the_fast_parser_says_what_the_slow_one_says(texts: list[str | None]) -> None:
+    assert parse_many(texts).tolist() == [parse_time(text) for text in texts]
+
+
+def test_nothing_and_nonsense_are_told_apart() -> None:
+    assert parse_many([None, "", "x"]).tolist() == [MISSING, MISSING, INVALID]
+
+
+def test_people_have_fixed_names_and_partitions() -> None:
+    assert profile_id_of(42, "x") == "42"
+    assert profile_id_of("null", "x") == "anon:x"
+    assert profile_id_of(True, None) == ""
+    assert [partition_of(name, 4) for name in ("ann", "bo", "陈")] == PARTITIONS
