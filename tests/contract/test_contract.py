@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contract import Block, Contract, Incoming, Limits, Reason, Result, decode_block, partition_of, profile_id_of
+from streams.contract import (
+    Block,
+    Contract,
+    Incoming,
+    Limits,
+    Reason,
+    Result,
+    decode_block,
+    partition_of,
+    profile_id_of,
+)
 from streams.contract.times import INVALID, MISSING, parse_many, parse_time
 
 #: Golden: a person's partition never changes while the count stays.
