@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ def blocks(log: list[dict[str, object]], cuts: list[int]) -> list[Block]:
     contract = Contract(1, Limits(), 0)
     edges = [0, *sorted({cut % len(log) for cut in cuts} - {0}), len(log)]
     made = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         values = [value_of(event) for event in log[first:last]]
         result = contract.apply(values, [RECORD_US // 1000] * len(values), lambda i: Incoming("e", 0, i, None, []))
         made += [decode_block(block) for _, block in result.blocks]

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streams.embedded.supervisor import Supervisor
+from streams.errors import AlreadyRunningError, StateError, UnavailableError
+from streams.kafka import end_offsets
+from streams.settings import Settings, load_settings
+from streams.storage.client import connect
+from streams.telemetry import read_statuses
+from tests.embedded.common import BROKEN_ROLE, DEAF_ROLE, WRONG_ROLE, commands, processes_of, wait_for
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path / "home"))
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_starts_everything_and_leaves_nothing_behind(home: Settings) -> None:
+    with Supervisor(home, role_command=commands(home)) as stack:
+        stack.start_roles()
+        told: list[dict[str, bool]] = []
+        assert stack.wait_ready(60, told.append)
+        assert told[-1] == {"encoder": True, "profiler": True, "intake": True}
+        assert sorted(read_statuses(home.run_dir)) == ["encoder", "intake", "profiler"]
+        assert stat.S_IMODE(home.stack_file.stat().st_mode) == 0o600
+        found = load_settings(overrides={"data_dir": home.data_dir}, environ={})
+        assert found.kafka.bootstrap == stack.settings.kafka.bootstrap
+        assert found.clickhouse == stack.settings.clickhouse
+        assert set(end_offsets(found, "userprism.clicks")) == {0, 1, 2, 3}
+        with connect(found, reader=True) as client:
+            assert client.query("SELECT count() FROM current_profiles").result_rows == [(0,)]
+        assert len(processes_of(home.data)) >= 5
+    assert processes_of(home.data) == []
+    assert psutil.Process().children(recursive=True) == [] or not processes_of(home.data)
+    assert not home.stack_file.exists()
+    assert f"kafka {found.kafka.bootstrap}" in (home.data / "logs" / "intake.log").read_text()
+    assert "stopped" in (home.data / "logs" / "intake.log").read_text()
+
+
+def test_a_restart_keeps_ports_passwords_and_data(home: Settings) -> None:
+    with Supervisor(home) as stack:
+        before = stack.settings
+        with connect(before) as client:
+            client.command("INSERT INTO cluster_facts (name, value) VALUES ('planet', 'Mars')")
+    with Supervisor(home) as stack:
+        assert stack.settings == before
+        with connect(before) as client:
+            rows = client.query("SELECT value FROM cluster_facts WHERE name = 'planet'").result_rows
+        assert rows == [("Mars",)]
+
+
+def test_a_second_owner_is_refused(home: Settings) -> None:
+    with (
+        Supervisor(home, broker=False),
+        pytest.raises(AlreadyRunningError, match=rf"{home.data_dir} \(process {os.getpid()}\).*--data-dir"),
+    ):
+        Supervisor(home, broker=False).start()
+    with Supervisor(home, broker=False) as stack:
+        assert stack.clickhouse is not None
+        assert stack.broker is None
+
+
+def test_a_killed_role_comes_back(home: Settings) -> None:
+    with Supervisor(home, ("profiler", "intake"), role_command=commands(home)) as stack:
+        stack.start_roles()
+        stack.wait_ready(60)
+        victim, other = stack.roles["profiler"].pid, stack.roles["intake"].pid
+        assert victim is not None
+        _kill(victim)
+        wait_for(lambda: not psutil.pid_exists(victim) or not _check(stack, "profiler", victim), "its end")
+        stack.wait_ready(60)
+        assert stack.roles["profiler"].pid not in {victim, None}
+        assert stack.roles["profiler"].restarts == 1
+        assert stack.roles["intake"].pid == other
+    assert processes_of(home.data) == []
+
+
+def _check(stack: Supervisor, role: str, pid: int) -> bool:
+    stack.check()
+    return stack.roles[role].pid == pid
+
+
+@pytest.mark.parametrize(("script", "says"), [(BROKEN_ROLE, "sunflower"), (WRONG_ROLE, "--petals")])
+def test_a_role_that_can_not_start_is_reported_with_its_log(home: Settings, script: str, says: str) -> None:
+    with Supervisor(home, ("intake",), role_command=commands(home, intake=script)) as stack:
+        stack.start_roles()
+        with pytest.raises(StateError, match=rf"(?s)intake can't start.*intake\.log.*{says}"):
+            stack.wait_ready(60)
+        with pytest.raises(StateError, match="intake can't start"):
+            stack.check()
+
+
+def test_waiting_has_an_end(home: Settings) -> None:
+    idle = "import time; print('dreaming', flush=True); time.sleep(600)"
+    with Supervisor(home, ("encoder",), role_command=commands(home, encoder=idle)) as stack:
+        stack.start_roles()
+        log = home.data / "logs" / "encoder.log"
+        wait_for(lambda: log.exists() and "dreaming" in log.read_text(), "its first words")
+        with pytest.raises(UnavailableError, match=r"(?s)encoder: not ready.*dreaming"):
+            stack.wait_ready(0.3)
+
+
+def test_a_role_that_does_not_obey_is_killed(home: Settings) -> None:
+    stack = Supervisor(home, role_command=commands(home, intake=DEAF_ROLE, profiler=DEAF_ROLE))
+    stack.start()
+    stack.start_roles()
+    stack.wait_ready(60)
+    started = time.monotonic()
+    stack.stop()
+    assert time.monotonic() - started < 5  # the promise itself, not a timing of ours
+    assert processes_of(home.data) == []
+
+
+def test_roles_start_and_stop_by_name(home: Settings) -> None:
+    with Supervisor(home, role_command=commands(home)) as stack:
+        assert dict(stack.roles) == {}
+        stack.start_roles(["intake"])
+        stack.start_roles(["encoder"], env={"COLOUR": "blue"})
+        stack.wait_ready(60)
+        stack.stop_roles(["intake"])
+        assert set(stack.roles) == {"encoder"}
+        assert set(read_statuses(home.run_dir)) == {"encoder"}
+
+
+@pytest.mark.parametrize("engine", ["clickhouse", "broker"])
+def test_a_killed_engine_comes_back_on_its_port(home: Settings, engine: str) -> None:
+    with Supervisor(home, ("intake",), role_command=commands(home)) as stack:
+        stack.start_roles()
+        stack.wait_ready(60)
+        before, intake = stack.settings, stack.roles["intake"].pid
+        victim = getattr(stack, engine).child
+        _kill(victim.pid)
+        wait_for(lambda: not victim.alive, "its end")
+        stack.check()
+        stack.wait_ready(60)
+        assert stack.settings == before
+        assert getattr(stack, engine).child.pid != victim.pid
+        assert set(end_offsets(before, "events")) == {0, 1, 2, 3}
+        with connect(before) as client:
+            assert client.query("SELECT 1").result_rows == [(1,)]
+        # Without ClickHouse roles wait; without the broker they are started anew.
+        assert (stack.roles["intake"].pid == intake) == (engine == "clickhouse")
+    assert processes_of(home.data) == []
+
+
+_OWNER = """
+import json, sys
+from streams.embedded.signals import stop_on_signals
+from streams.embedded.supervisor import Supervisor
+from streams.settings import Settings
+from tests.embedded.common import commands
+home = Settings(data_dir=sys.argv[1])
+with stop_on_signals() as stop, Supervisor(home, role_command=commands(home), stop=stop) as stack:
+    stack.start_roles()
+    stack.wait_ready()
+    print("ready", flush=True)
+    stack.watch()
+print("bye", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything(home: Settings, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWNER, home.data_dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        owner.send_signal(number)
+        out, err = owner.communicate(timeout=5)
+    assert (owner.returncode, out, err) == (0, "bye\n", "")
+    assert processes_of(home.data) == []
+
+
+def test_a_killed_owner_leaves_no_process_and_the_next_one_starts(home: Settings) -> None:
+    with subprocess.Popen([sys.executable, "-c", _OWNER, home.data_dir], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        owner.kill()
+    with Supervisor(home, role_command=commands(home)) as stack:  # at once: it waits for the engines' end itself
+        stack.start_roles()
+        stack.wait_ready(60)
+        pids = {s["pid"] for s in read_statuses(home.run_dir).values()}
+        assert pids == {role.pid for role in stack.roles.values()}
+    assert processes_of(home.data) == []
+
+
+def test_every_transactional_id_is_remembered(home: Settings) -> None:
+    with Supervisor(home, ("intake",), role_command=commands(home)) as stack:
+        stack.start_roles()
+    assert json.loads((home.data / "transactional-ids.json").read_text()) == {"ids": ["intake-0"]}
