@@ -91,10 +91,11 @@ def _as_they_are(path: Path, space: uuid.UUID) -> Iterator[Event]:
                 continue
             try:
                 ids = msgspec.json.decode(value, type=_Ids)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 yield None, value
                 continue
-            if ids.message_id in {None, ""} and value.rstrip().endswith(b"}"):
+            named = ids.user_id is not None or ids.anonymous_id is not None
+            if named and not ids.message_id and value.rstrip().endswith(b"}"):
                 own = json.dumps(str(uuid.uuid5(space, str(number))))
                 value = value.rstrip()[:-1] + (f',"messageId":{own}}}').encode()
             key = ids.user_id or ids.anonymous_id

@@ -33,10 +33,12 @@ _CALL_S = 10.0
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
+    settings.require_kafka()
+    settings.require_clickhouse()
     warm_up()
+    intake = Intake(settings)
     sink = DeadLetterSink(settings)
     sink.start()
-    intake = Intake(settings)
     try:
         while not stop.is_set():
             intake.step()
