@@ -63,7 +63,6 @@ def publish(
                 "linger.ms": 20,
                 "batch.size": 900_000,
                 "queue.buffering.max.messages": 500_000,
-                "compression.type": "lz4",
             },
         )
     )
