@@ -31,7 +31,7 @@ _FIRST_FIT_PEOPLE = 1_000
 _REFIT_GROWTH = 4.0
 _SAMPLE = 5_000
 #: Interest is a part of the vector that arrives later than the rest; this much more of it known calls for another fit.
-_REFIT_KNOWN = 0.2
+_REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
 #: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
 _VERSION_VECTORS = 20_000
