@@ -6,7 +6,7 @@ import importlib.util
 import signal
 from pathlib import Path
 
-from streams.embedded.process import HOST, ChildProcess, free_port
+from streams.embedded.process import HOST, ChildProcess, free_port, require_free
 from streams.errors import ConfigurationError, UnavailableError
 from streams.kafka import wait_for_broker
 from streams.settings import KafkaSettings, Settings
@@ -70,6 +70,7 @@ class Broker:
         UnavailableError
             It ended or didn't answer in time; the message holds the end of its log.
         """
+        require_free(self.port, "the embedded broker")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.unclean = self._marker.exists()
         self._marker.touch()

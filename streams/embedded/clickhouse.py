@@ -21,7 +21,7 @@ from typing import Any
 
 from streams.embedded.clickhouse_http import ClickHouseServer, Credential
 from streams.embedded.engine import Engine
-from streams.embedded.process import HOST, ChildProcess, free_port
+from streams.embedded.process import HOST, ChildProcess, free_port, require_free
 from streams.errors import UnavailableError
 from streams.telemetry import configure_logging
 
@@ -109,6 +109,7 @@ class ClickHouse:
         UnavailableError
             It ended or didn't answer in time; the message holds the end of its log.
         """
+        require_free(self.port, "the embedded ClickHouse")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--data-dir", str(self.data_dir)]
         argv += ["--port", str(self.port), "--memory-bytes", str(self.memory_bytes)]

@@ -92,8 +92,10 @@ class Home:
         return free_port(known.get("kafka_port", 0)), free_port(known.get("clickhouse_port", 0))
 
     def remember_engines(self, kafka_port: int, clickhouse_port: int, pids: Iterable[int]) -> None:
-        """Note what the next start needs to know about the engines that run now."""
-        write_private(self._engines, {"kafka_port": kafka_port, "clickhouse_port": clickhouse_port, "pids": list(pids)})
+        """Note what the next start needs to know about the engines that run now; a port of 0 leaves the known one."""
+        ports = {"kafka_port": kafka_port, "clickhouse_port": clickhouse_port}
+        known = {name: port for name, port in ports.items() if port}
+        write_private(self._engines, {**_read(self._engines), **known, "pids": list(pids)})
 
     def transactional_ids(self, *new: str) -> list[str]:
         """Add `new` and return every transactional id that this directory's broker has ever seen."""

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["HOST", "ChildProcess", "free_port"]
+from streams.errors import UnavailableError
+
+__all__ = ["HOST", "ChildProcess", "free_port", "require_free"]
 
 HOST = "127.0.0.1"
 _LAUNCHER = Path(__file__).with_name("launch.py")
@@ -36,6 +38,19 @@ def free_port(preferred: int = 0) -> int:
             return int(probe.getsockname()[1])
     msg = f"no port can be bound on {HOST}"
     raise OSError(msg)
+
+
+def require_free(port: int, what: str) -> None:
+    """Refuse a port that is taken: whoever answers there would be mistaken for the child that is about to start.
+
+    Raises
+    ------
+    UnavailableError
+        Something listens there.
+    """
+    if free_port(port) != port:
+        msg = f"{what} didn't start: another process listens on {HOST}:{port}. Stop it, or choose another port"
+        raise UnavailableError(msg)
 
 
 class ChildProcess:
