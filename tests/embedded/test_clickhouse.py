@@ -72,7 +72,7 @@ def test_selects_with_parameters_and_types(writer: Client) -> None:
     ).result_rows
     assert rows == [("花'\\", 7, [1.5, 2.5], {"k": 1}, None)]
     assert writer.query("SELECT number FROM numbers(100000)").row_count == 100_000
-    assert writer.query_arrow("SELECT 'x' AS a, 2 AS b").to_pylist() == [{"a": b"x", "b": 2}]
+    assert writer.query_arrow("SELECT 'x' AS a, 2 AS b").to_pylist() == [{"a": "x", "b": 2}]
 
 
 def test_an_arrow_insert_is_one_part(writer: Client) -> None:
