@@ -6,15 +6,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.errors import StateError, UnavailableError
 from streams.settings import Settings
 
-__all__ = ["PADDING_HEADER", "client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "wait_for_broker"]
+__all__ = [
+    "PADDING_HEADER",
+    "client_config",
+    "consumer_config",
+    "end_offsets",
+    "ensure_topics",
+    "produce",
+    "producer_config",
+    "wait_for_broker",
+]
 
 _METADATA_TIMEOUT_S = 10.0
+_QUEUE_FULL_S = 0.05
 #: Header of the empty records that fill a log which lost its end; they are no events.
 PADDING_HEADER = "userprism-padding"
 
@@ -62,6 +72,17 @@ def producer_config(settings: Settings, **extra: Any) -> dict[str, Any]:
         "message.max.bytes": 10_000_000,
         **extra,
     }
+
+
+def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = None, **record: Any) -> None:
+    """Queue a record; when the producer's queue is full, wait until the broker has taken some of it."""
+    while True:
+        try:
+            producer.produce(topic, value, key, **record)
+        except BufferError:
+            producer.poll(_QUEUE_FULL_S)
+        else:
+            return
 
 
 def end_offsets(settings: Settings, topic: str, *, committed: bool = True) -> dict[int, int]:

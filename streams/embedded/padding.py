@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.errors import StateError, UnavailableError
-from streams.kafka import PADDING_HEADER, client_config, end_offsets, producer_config
+from streams.kafka import PADDING_HEADER, client_config, end_offsets, produce, producer_config
 from streams.settings import Settings
 from streams.storage.client import connect
 
@@ -129,12 +129,8 @@ def _write_empty(settings: Settings, topic: str, gaps: Mapping[int, int]) -> Non
     producer = Producer(producer_config(settings))
     for partition, count in gaps.items():
         for _ in range(count):
-            while True:
-                try:
-                    producer.produce(topic, b"", partition=partition, headers=[(PADDING_HEADER, b"1")], on_delivery=delivered)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+            headers = [(PADDING_HEADER, b"1")]
+            produce(producer, topic, b"", partition=partition, headers=headers, on_delivery=delivered)
             producer.poll(0)
     left = producer.flush(_TIMEOUT_S)
     if left or failures:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from confluent_kafka import KafkaError, Message, Producer
 
 from streams.errors import UnavailableError
-from streams.kafka import producer_config
+from streams.kafka import produce, producer_config
 from streams.settings import Settings
 
 __all__ = ["publish"]
@@ -71,12 +71,7 @@ def publish(
     for chunk in chunks:
         for at in range(0, len(chunk), 500):
             for key, value in chunk[at : at + 500]:
-                while True:
-                    try:
-                        producer.produce(topic, value, key, on_delivery=delivered)
-                        break
-                    except BufferError:
-                        producer.poll(0.05)
+                produce(producer, topic, value, key, on_delivery=delivered)
                 sent += 1
             producer.poll(0)
             if per_second:

@@ -8,7 +8,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from streams.errors import UnavailableError
-from streams.kafka import producer_config
+from streams.kafka import produce, producer_config
 from streams.settings import Settings
 from streams.storage.restore import Change
 
@@ -44,7 +44,7 @@ class Notifier:
                 model_version=change.model_version,
                 at_us=change.at_us,
             )
-            self._producer.produce(self._topic, key=change.profile_id.encode(), value=msgspec.json.encode(value))
+            produce(self._producer, self._topic, msgspec.json.encode(value), change.profile_id.encode())
         self._producer.poll(0)
 
     def flush(self) -> None:

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.errors import AlreadyRunningError, UnavailableError
-from streams.kafka import PADDING_HEADER, consumer_config, producer_config
+from streams.kafka import PADDING_HEADER, consumer_config, produce, producer_config
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
@@ -152,11 +152,11 @@ class Intake:
         producer.begin_transaction()
         self._open = True
         for partition, block in result.blocks:
-            producer.produce(topics.clicks, block, partition=partition)
+            produce(producer, topics.clicks, block, partition=partition)
         for letter in result.dead_letters:
-            producer.produce(topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
+            produce(producer, topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
         for content in result.contents:
-            producer.produce(topics.content, encode_content(content), str(content.content_id).encode())
+            produce(producer, topics.content, encode_content(content), str(content.content_id).encode())
         positions = [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
         producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), _CALL_S)
         producer.commit_transaction(_CALL_S)
