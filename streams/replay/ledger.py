@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 import xxhash
-from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from streams.kafka import client_config, end_offsets
+from streams.kafka import end_offsets
+from streams.records import records_until_end
 from streams.replay.mapping import Mapping
 from streams.replay.publish import Event, publish
 from streams.replay.rows import file_hash, read_events
@@ -105,25 +105,6 @@ class Replay:
         marks: Counter[int] = Counter()
         if not self._entry.ends:
             return marks
-        topic = self._settings.kafka.topics.events
-        ends = end_offsets(self._settings, topic, committed=False)
-        behind = {p for p, end in ends.items() if end > self._entry.ends.get(p, 0)}
-        consumer = Consumer(
-            {
-                **client_config(self._settings),
-                "group.id": "userprism.replay",
-                "enable.partition.eof": True,
-                "receive.message.max.bytes": 2_000_000_000,
-            }
-        )
-        try:
-            consumer.assign([TopicPartition(topic, p, self._entry.ends.get(p, 0)) for p in behind])
-            while behind:
-                for message in consumer.consume(5_000, 0.5):
-                    if message.error() is None:
-                        marks[xxhash.xxh3_64_intdigest(message.value() or b"")] += 1
-                    elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        behind.discard(message.partition())
-        finally:
-            consumer.close()
+        for message in records_until_end(self._settings, self._settings.kafka.topics.events, self._entry.ends):
+            marks[xxhash.xxh3_64_intdigest(message.value() or b"")] += 1
         return marks

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from streams.kafka import client_config, end_offsets
+from streams.records import records_until_end
 from streams.settings import Settings
 from streams.storage.client import connect
 
@@ -73,34 +72,11 @@ def freshness(settings: Settings) -> tuple[float, float]:
 
 def count_dead_letters(settings: Settings) -> Counter[str]:
     """Read the topic of dead letters to its end and count reasons."""
-    topic = settings.kafka.topics.dead_letters
     reasons: Counter[str] = Counter()
-    ends = end_offsets(settings, topic)
-    consumer = Consumer(
-        {
-            **client_config(settings),
-            "group.id": "userprism.summary",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "receive.message.max.bytes": 2_000_000_000,
-        }
-    )
-    open_partitions = {p for p, end in ends.items() if end > 0}
-    try:
-        consumer.assign([TopicPartition(topic, p, 0) for p in open_partitions])
-        while open_partitions:
-            for message in consumer.consume(1_000, 0.5):
-                if message.error() is not None:
-                    if message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        open_partitions.discard(message.partition())
-                    continue
-                for name, value in message.headers() or ():
-                    if name == "dlq_reason":
-                        reasons[(value or b"").decode()] += 1
-    finally:
-        consumer.close()
+    for message in records_until_end(settings, settings.kafka.topics.dead_letters):
+        for name, value in message.headers() or ():
+            if name == "dlq_reason":
+                reasons[(value or b"").decode()] += 1
     return reasons
 
 
