@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,10 @@ from streams.kafka import consumer_config, producer_config
 from streams.polling import Poller
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.storage.content import known_content, save_content
+from streams.storage.content import known_content, save_content, stored_vectors
 from streams.telemetry import RoleStatus, Stages
 
-__all__ = ["EncoderRole", "run"]
+__all__ = ["CRASH_POINTS", "EncoderRole", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ _BATCH = 256
 _POLL_S = 0.05
 _FLUSH_S = 10.0
 _RETRY_S = 1.0
+
+#: Where a crash could leave things half done.
+CRASH_POINTS = ("after table", "after topic")
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -57,17 +61,22 @@ class EncoderRole:
     ----------
     settings : Settings
         Which encoder, topics, addresses.
+    at : callable, optional
+        Told the name of each point a crash could hit; tests raise there (`CRASH_POINTS`).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, at: Callable[[str], None] = lambda point: None) -> None:
         self._settings = settings
+        self._at = at
         self._topics = settings.kafka.topics
         self._status = RoleStatus(settings.run_dir, settings.encoder.instance_id)
         self._stages = Stages()
         self._encoder = load_encoder(settings.encoder.text, settings.encoder.models_dir or None)
         self._cache = VectorCache(self._encoder.manifest)
         self._client = connect(settings)
-        self._done = known_content(self._client, self._encoder.manifest.space_id)
+        #: content id -> hash: what the table held when we started, and what we have published ourselves
+        self._stored = known_content(self._client, self._encoder.manifest.space_id)
+        self._done: dict[int, int] = {}
         self._producer = Producer(producer_config(settings))
         self._consumer = Consumer(
             consumer_config(
@@ -87,14 +96,22 @@ class EncoderRole:
         if not self._waiting:
             with self._stages("consume"):
                 self._waiting = self._poll()
-        new = list({c.content_id: c for c in self._waiting if self._done.get(c.content_id) != c.content_hash}.values())
+        fresh = list(
+            {c.content_id: c for c in self._waiting if self._done.get(c.content_id) != c.content_hash}.values()
+        )
+        held = [content for content in fresh if self._stored.get(content.content_id) == content.content_hash]
+        new = [content for content in fresh if self._stored.get(content.content_id) != content.content_hash]
+        if held:
+            with self._stages("write"):
+                self._publish_again(held)
         if new:
             with self._stages("encode"):
                 vectors, status = self._vectors(new)
             with self._stages("write"):
                 self._write(new, vectors, status)
-            self._done |= {content.content_id: content.content_hash for content in new}
+        self._done |= {content.content_id: content.content_hash for content in fresh}
         if self._waiting:
+            self._at("after topic")
             self._commit()
         idle = not self._waiting
         self._waiting = []
@@ -156,6 +173,21 @@ class EncoderRole:
             msg = f"ClickHouse doesn't take content: {str(error).splitlines()[0]}"
             raise UnavailableError(msg) from error
         ids = np.array([content.content_id for content in contents], np.uint64)
+        self._at("after table")
+        self._publish(ids, vectors, status)
+
+    def _publish_again(self, contents: list[Content]) -> None:
+        """Send vectors that the table holds: a crash may have come between the table and the topic."""
+        wanted = np.array([content.content_id for content in contents], np.uint64)
+        try:
+            for ids, vectors in stored_vectors(self._client, self._encoder.manifest.space_id, wanted):
+                self._publish(ids, vectors, ["ok"] * len(ids))
+        except (ClickHouseError, OSError) as error:
+            msg = f"ClickHouse doesn't give content back: {str(error).splitlines()[0]}"
+            raise UnavailableError(msg) from error
+
+    def _publish(self, ids: npt.NDArray[np.uint64], vectors: npt.NDArray[np.float32], status: list[str]) -> None:
+        manifest = self._encoder.manifest
         value = encode_vectors(ids, vectors, status, space_id=manifest.space_id, encoder=manifest.id)
         self._producer.produce(self._topics.vectors, value)
         if self._producer.flush(_FLUSH_S):

@@ -1,0 +1,101 @@
+"""The encoder role: content in, table and topic out, and nothing lost between the two."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+
+from encoders.export import export_use
+from streams.contract import Content, decode_vectors, encode_content
+from streams.kafka import produce, producer_config
+from streams.records import records_until_end
+from streams.roles.encoder import CRASH_POINTS, EncoderRole
+from streams.settings import Settings
+from streams.storage import connect, initialise
+
+CONTENTS = [
+    Content(content_id=2**63 + 1, kind="item", content_hash=1, title="Cast iron skillet"),
+    Content(content_id=2, kind="item", content_hash=2, title="铸铁煎锅"),
+    Content(content_id=3, kind="item", content_hash=3),
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    export_use(folder)
+    return folder
+
+
+@pytest.fixture
+def ready(settings: Settings, models: Path) -> Settings:
+    initialise(settings)
+    return msgspec.structs.replace(settings, encoder=msgspec.structs.replace(settings.encoder, models_dir=str(models)))
+
+
+def send(settings: Settings, *values: bytes) -> None:
+    producer = Producer(producer_config(settings))
+    for value in values:
+        produce(producer, settings.kafka.topics.content, value)
+    assert producer.flush(10) == 0
+
+
+def work(settings: Settings, wanted: set[int]) -> None:
+    """Let a role run until all that is wanted is in the topic."""
+    role = EncoderRole(settings)
+    deadline = time.monotonic() + 30
+    while not wanted <= published(settings).keys() and time.monotonic() < deadline:
+        for _ in range(20):
+            role.step()
+    role.close()
+
+
+def step_often(role: EncoderRole) -> None:
+    for _ in range(1_000):
+        role.step()
+
+
+def published(settings: Settings) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for message in records_until_end(settings, settings.kafka.topics.vectors):
+        batch = decode_vectors(message.value() or b"")
+        assert np.isfinite(batch.vectors[batch.ok]).all()
+        found |= dict(zip(batch.content_ids.tolist(), batch.status, strict=True))
+    return found
+
+
+def test_content_becomes_rows_and_vectors_and_what_has_no_text_says_so(ready: Settings) -> None:
+    send(ready, b"no content", *map(encode_content, CONTENTS))
+
+    work(ready, {2**63 + 1, 2, 3})
+
+    assert published(ready) == {2**63 + 1: "ok", 2: "ok", 3: "empty"}
+    with connect(ready) as client:
+        rows = client.query(
+            "SELECT content_id, status, length(vector) FROM content FINAL ORDER BY content_id"
+        ).result_rows
+    assert [tuple(row) for row in rows] == [(2, "ok", 512), (3, "empty", 0), (2**63 + 1, "ok", 512)]
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_a_crash_loses_no_vector(ready: Settings, point: str) -> None:
+    def crash(reached: str) -> None:
+        if reached == point:
+            raise KeyboardInterrupt
+
+    send(ready, *map(encode_content, CONTENTS))
+    killed = EncoderRole(ready, at=crash)
+    with pytest.raises(KeyboardInterrupt):
+        step_often(killed)
+    killed.close()
+    with connect(ready) as client:
+        assert client.query("SELECT count() FROM content FINAL").result_rows[0][0] > 0
+
+    work(ready, {2**63 + 1, 2})
+
+    assert {i for i, status in published(ready).items() if status == "ok"} == {2**63 + 1, 2}
