@@ -49,9 +49,11 @@ def work(settings: Settings, wanted: set[int]) -> None:
     """Let a role run until all that is wanted is in the topic."""
     role = EncoderRole(settings)
     deadline = time.monotonic() + 30
-    while not wanted <= published(settings).keys() and time.monotonic() < deadline:
+    done = False
+    while not done:
         for _ in range(20):
             role.step()
+        done = wanted <= published(settings).keys() or time.monotonic() > deadline
     role.close()
 
 
