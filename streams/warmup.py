@@ -8,7 +8,7 @@ import numpy as np
 
 from online_models import warm_up_kernels
 from streams.contract import Contract, Incoming, Limits, decode_block
-from streams.profiles import Layout, PartitionState, VectorTable, interest
+from streams.profiles import Layout, PartitionState, Position, VectorTable, interest
 from streams.settings import SegmentationSettings
 
 __all__ = ["warm_up"]
@@ -39,16 +39,10 @@ def warm_up() -> None:
     state.behaviour(rows), state.categories(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
     again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)
-    again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, _NOWHERE)
+    again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, Position())
     again.merge(state, "u2", "u1")
     warm_up_kernels()
 
-
-class _Nowhere:
-    next_offset = dedup_start = dedup_time_us = log_time_us = accepted = duplicates = late = clamped = 0
-
-
-_NOWHERE = _Nowhere()
 
 if __name__ == "__main__":
     started = time.monotonic()

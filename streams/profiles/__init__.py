@@ -8,6 +8,7 @@ from __future__ import annotations
 from streams.profiles.features import DEFAULT_FEATURES
 from streams.profiles.interest import VectorTable, interest
 from streams.profiles.layout import Layout
+from streams.profiles.position import Position
 from streams.profiles.segmentation import UNASSIGNED, PartitionLabels, Segmentation
 from streams.profiles.state import Applied, Finalized, PartitionState
 
@@ -19,6 +20,7 @@ __all__ = [
     "Layout",
     "PartitionLabels",
     "PartitionState",
+    "Position",
     "Segmentation",
     "VectorTable",
     "interest",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +17,18 @@ from streams.profiles.dedup import DedupWindow
 from streams.profiles.features import Feature
 from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
 from streams.profiles.packing import pack, unpack
+from streams.profiles.position import Position
 from streams.profiles.prepare import Prepared, TraitReader
 from streams.profiles.reading import Reader
 from streams.profiles.strings import StringTable
 from streams.profiles.touches import Touches, touch
 
-__all__ = ["Applied", "Finalized", "PartitionState", "StoredPosition"]
+__all__ = ["Applied", "Finalized", "PartitionState"]
 
 Floats = npt.NDArray[np.float64]
 
 #: Older than a person's newest event by more than this is late (DESIGN 3).
 _LATE_US = 86_400_000_000
-
-
-class StoredPosition(Protocol):
-    """What a position row says."""
-
-    @property
-    def next_offset(self) -> int: ...  # noqa: D102
-    @property
-    def dedup_start(self) -> int: ...  # noqa: D102
-    @property
-    def dedup_time_us(self) -> int: ...  # noqa: D102
-    @property
-    def log_time_us(self) -> int: ...  # noqa: D102
-    @property
-    def accepted(self) -> int: ...  # noqa: D102
-    @property
-    def duplicates(self) -> int: ...  # noqa: D102
-    @property
-    def late(self) -> int: ...  # noqa: D102
-    @property
-    def clamped(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +75,7 @@ class PartitionState:
         self._traits = TraitReader(self._names)
         self._reader = Reader(layout, self._dense, self._entries, self._names)
         self._parameters = [np.array(feature.parameters or (0.0,)) for feature in layout.features]
-        self._next_offset = 0
+        self.next_offset = 0
         self.accepted = self.duplicates = self.late = self.clamped = 0
 
     @property
@@ -116,7 +95,7 @@ class PartitionState:
     def apply(self, block: Block, *, offset: int, record_time_us: int) -> Applied:
         """Let one block in: one Kafka message, never several joined (that would change float bits)."""
         duplicate = self._dedup.add(block.message_hash, offset, record_time_us)
-        self._next_offset = offset + 1
+        self.next_offset = offset + 1
         kept = np.flatnonzero(~duplicate)
         used = np.zeros(len(block.person.values), np.bool_)
         used[block.person.codes[kept]] = True
@@ -153,18 +132,19 @@ class PartitionState:
             raise KeyError(profile_id)
         return row
 
-    def position(self) -> dict[str, int]:
-        """Return what goes into the position row beside its offset."""
-        start, time_us = self._dedup.start(self._next_offset)
-        return {
-            "dedup_start": start,
-            "dedup_time_us": time_us,
-            "log_time_us": self._dedup.log_time_us,
-            "accepted": self.accepted,
-            "duplicates": self.duplicates,
-            "late": self.late,
-            "clamped": self.clamped,
-        }
+    def position(self) -> Position:
+        """Return where the partition stands."""
+        start, time_us = self._dedup.start(self.next_offset)
+        return Position(
+            next_offset=self.next_offset,
+            dedup_start=start,
+            dedup_time_us=time_us,
+            log_time_us=self._dedup.log_time_us,
+            accepted=self.accepted,
+            duplicates=self.duplicates,
+            late=self.late,
+            clamped=self.clamped,
+        )
 
     def pack(self, rows: Int32s) -> pa.Array:
         """Return the state of `rows` as binary."""
@@ -172,7 +152,7 @@ class PartitionState:
 
     def restore(
         self, ids: pa.Array, states: pa.Array, layouts: npt.NDArray[np.uint64], descriptors: Mapping[int, str],
-        position: StoredPosition,
+        position: Position,
     ) -> None:  # fmt: skip
         """Start from what was committed: people become rows 0..n-1 in the given order."""
         self._people.intern(ids)
@@ -185,7 +165,7 @@ class PartitionState:
             )  # fmt: skip
         # Reading starts at dedup_start: from there the log's time runs on as it did before.
         self._dedup.log_time_us = position.dedup_time_us
-        self._next_offset = position.next_offset
+        self.next_offset = position.next_offset
         self.accepted, self.duplicates = position.accepted, position.duplicates
         self.late, self.clamped = position.late, position.clamped
 

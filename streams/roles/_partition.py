@@ -10,7 +10,7 @@ from streams.profiles import Layout, PartitionState
 from streams.profiles.segmentation import PartitionLabels
 from streams.roles._clicks import Record
 from streams.settings import Settings
-from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows, Position
+from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows
 from streams.storage.restore import Change, StoredPartition
 
 __all__ = ["Partition"]
@@ -44,7 +44,6 @@ class Partition:
         )
         self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
         self.labels.restore(stored.segment, stored.segment_since_us)
-        self.next_offset = stored.position.next_offset
         self.start_offset = min(stored.position.dedup_start, self.next_offset)
         self._layout = layout
         self._next_seq = stored.next_seq
@@ -52,6 +51,11 @@ class Partition:
         self._moved = False
         self._source_ms: list[npt.NDArray[np.int64]] = []
         self._first_read_at_us = 0
+
+    @property
+    def next_offset(self) -> int:
+        """The offset of the next block that counts."""
+        return self.state.next_offset
 
     @property
     def changed(self) -> bool:
@@ -70,7 +74,6 @@ class Partition:
             self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
             return np.empty(0, np.int32)
         applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
-        self.next_offset = record.offset + 1
         self._moved = True
         self._dirty.append(applied.rows)
         self._source_ms.append(block.source_ms)
@@ -92,7 +95,7 @@ class Partition:
         self.labels.since_us[rows] = since
         part = PartitionCommit(
             partition=self.number,
-            position=Position(next_offset=self.next_offset, **self.state.position()),
+            position=self.state.position(),
             seq=0 if self._moved else self._next_seq,
             model_version=model_version,
             layout_id=self._layout.layout_id,

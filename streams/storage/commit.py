@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import LeaseLostError, UnavailableError
+from streams.profiles import Position
 from streams.storage.client import COMMIT_SETTINGS
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "MAX_SEQ",
     "PartitionCommit",
     "PeopleRows",
-    "Position",
     "commit_batches",
     "insert_commit",
     "position_id",
@@ -40,20 +40,6 @@ MAX_SEQ = 0xFFFF
 
 _CONSTRAINT_VIOLATED = 469
 _PERSON, _POSITION = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a partition's state stands in its log, and what is needed to go on from there exactly."""
-
-    next_offset: int = 0
-    dedup_start: int = 0
-    dedup_time_us: int = 0
-    log_time_us: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    late: int = 0
-    clamped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

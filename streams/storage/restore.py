@@ -12,7 +12,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import UnavailableError
-from streams.storage.commit import MAX_SEQ, Position
+from streams.profiles import Position
+from streams.storage.commit import MAX_SEQ
 
 __all__ = ["Change", "StoredPartition", "derive_last_commit", "last_changes", "restore_partition", "save_layout"]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streams.contract import Block, Contract, Incoming, Limits, decode_block
 from streams.errors import ConfigurationError, StateError
-from streams.profiles import Layout, PartitionState
+from streams.profiles import Layout, PartitionState, Position
 from streams.settings import FeatureSettings, SegmentationSettings
 
 HOUR_US = 3_600_000_000
@@ -210,20 +210,6 @@ def test_damaged_states_are_refused() -> None:
 def test_a_declaration_that_means_nothing_is_refused(feature: FeatureSettings, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         Layout.from_settings([feature], SegmentationSettings())
-
-
-@dataclass
-class Position:
-    """A position row that says nothing."""
-
-    next_offset: int = 9
-    dedup_start: int = 9
-    dedup_time_us: int = 0
-    log_time_us: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    late: int = 0
-    clamped: int = 0
 
 
 def restored(state: PartitionState, layout: Layout) -> PartitionState:

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import LeaseLostError, StateError, UnavailableError
+from streams.profiles import Position
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.commit import (
     MAX_COMMIT_ROWS,
     PartitionCommit,
     PeopleRows,
-    Position,
     commit_batches,
     insert_commit,
     position_id,

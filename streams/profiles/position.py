@@ -1,0 +1,21 @@
+"""Where a partition stands: what its position row says beside the people (DESIGN 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Position"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition's state stands in its log, and what is needed to go on from there exactly."""
+
+    next_offset: int = 0
+    dedup_start: int = 0
+    dedup_time_us: int = 0
+    log_time_us: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    clamped: int = 0
