@@ -1,21 +1,23 @@
 """Reading a topic without asking for what isn't there.
 
 The embedded broker answers an empty fetch at once, and librdkafka asks again at once: 18,000 fetches a second for each
-idle consumer (measured), a whole core for a few of them. So a consumer whose partitions are all read to their ends is
-paused until it is polled again, and rests between polls. On Apache Kafka, which holds empty fetches back, this costs
-the rest and nothing else.
+idle consumer (measured), a whole core for a few of them. So a partition that is read to its end is paused until its log
+has grown, and a consumer whose partitions all are rests between looks. On Apache Kafka, which holds empty fetches back,
+this costs the rest and nothing else.
 """
 
 from __future__ import annotations
 
 import time
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 __all__ = ["Poller"]
 
 #: An idle consumer looks again after this long: it is the most that freshness loses.
 _REST_S = 0.03
+#: A batch that is smaller than asked for waits this long for more.
+_FILL_S = 0.02
 _TIMEOUT_S = 5.0
 
 
@@ -43,22 +45,21 @@ class Poller:
 
         Waits at most `wait_s` for the first, and less when everything is read; with 0 it doesn't wait at all.
         """
-        if self._all_ended():
-            rest = self._looked_at + _REST_S - time.monotonic()
-            if rest > 0:
-                if wait_s == 0:
-                    return []
-                time.sleep(min(rest, wait_s))
-            if not self._wake():
-                messages = self._consumer.consume(1, 0)  # serves rebalances and commits
-                self._note(messages)
-                return messages
-        messages = self._consumer.consume(1, wait_s)
+        if self._ended:
+            rest_s = self._looked_at + _REST_S - time.monotonic()
+            if rest_s > 0 and wait_s > 0 and self._all_ended():
+                time.sleep(min(rest_s, wait_s))
+                rest_s = 0.0
+            if rest_s <= 0:
+                self._wake()
+            if self._all_ended():
+                wait_s = 0.0
+        messages = self._consumer.consume(1, wait_s)  # even with nothing to come: it serves rebalances and commits
         if messages:
             messages += self._consumer.consume(count - 1, 0)
             self._note(messages)
-            if len(messages) < count and not self._all_ended() and wait_s > 0:
-                more = self._consumer.consume(count - len(messages), min(wait_s, 0.02))
+            if len(messages) < count and wait_s > 0 and not self._all_ended():
+                more = self._consumer.consume(count - len(messages), min(wait_s, _FILL_S))
                 self._note(more)
                 messages += more
         return messages
@@ -87,23 +88,27 @@ class Poller:
         assigned = self._consumer.assignment()
         return bool(assigned) and all((entry.topic, entry.partition) in self._ended for entry in assigned)
 
-    def _wake(self) -> bool:
-        """Resume the partitions whose logs have grown; return whether there are any."""
+    def _wake(self) -> None:
+        """Resume the partitions whose logs have grown."""
         self._looked_at = time.monotonic()
-        grown = []
+        asked = [TopicPartition(topic, partition, OFFSET_END) for topic, partition in self._ended]
         try:
-            for (topic, partition), end in self._ended.items():
-                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _TIMEOUT_S)
-                if high > end:
-                    grown.append((topic, partition))
+            # As a time OFFSET_END asks for the end (ListOffsets), for all partitions at once.
+            ends = self._consumer.offsets_for_times(asked, _TIMEOUT_S)
         except KafkaException:
-            return False
+            return
+        grown = [
+            (end.topic, end.partition)
+            for end in ends
+            if end.error is None and end.offset > self._ended[end.topic, end.partition]
+        ]
         self._set_paused(False, grown)
         for key in grown:
             self._ended.pop(key, None)
-        return bool(grown)
 
     def _set_paused(self, paused: bool, keys: list[tuple[str, int]]) -> None:
+        if not keys:
+            return
         change = self._consumer.pause if paused else self._consumer.resume
         try:
             change([TopicPartition(topic, partition) for topic, partition in keys])

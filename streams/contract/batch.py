@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from streams.contract.columns import Group, Traits, blocks_of
+from streams.contract.columns import columns_of
 from streams.contract.content import Content
+from streams.contract.contexts import Contexts
 from streams.contract.dead_letters import DeadLetter, Headers
-from streams.contract.event import TYPES, Event, decode_event
+from streams.contract.event import Event, decode_event
 from streams.contract.items import Items
-from streams.contract.persons import Persons
+from streams.contract.persons import Person, Persons
 from streams.contract.reasons import Reason
-from streams.contract.times import INVALID
+from streams.contract.scan import needs_a_closer_look
+from streams.contract.times import INVALID, event_times
 from streams.contract.tolerant import Limits, Refused, unpack
 
 __all__ = ["Contract", "Incoming", "Result"]
 
-_PLAIN_TYPES = frozenset(TYPES)
+#: What the fast road takes beside tracks that have a name; whatever else has more to be checked.
+_NAMED_BY_TYPE = frozenset({"page", "screen", "identify"})
 #: The shortest a property can be in JSON: `"a":1,`.
 _BYTES_A_PROPERTY = 6
+#: Stands for what the fast decoder doesn't read; it belongs to nobody.
+_UNREAD = Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,23 @@ class Result:
     accepted: int
 
 
+@dataclass(slots=True)
+class _Read:
+    """The events of a batch in the order of their log, and (message, index, reason) of those that were refused.
+
+    Attributes
+    ----------
+    message, index : list of int
+        Which value an event was in, and its place there.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
+    message: list[int] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+    refused: list[tuple[int, int, Reason]] = field(default_factory=list)
+
+
 class Contract:
     """The contract of DESIGN 3, applied to batches of values.
 
@@ -69,8 +91,8 @@ class Contract:
         self._limits = limits
         self._tolerance_us = future_tolerance_us
         self._persons = Persons(partitions, limits.max_id_bytes)
-        self.items = Items()
-        self._traits = Traits()
+        self._items = Items()
+        self._contexts = Contexts()
 
     def apply(self, values: Sequence[bytes], record_ms: Sequence[int], source: Source) -> Result:
         """Take a batch apart.
@@ -83,86 +105,96 @@ class Contract:
             Returns topic, partition, offset, key and headers of message i.
         """
         read_at_us = time.time_ns() // 1000
-        dead: list[DeadLetter] = []
-        groups = [Group() for _ in range(self._partitions)]
-        origins: list[list[tuple[int, int]]] = [[] for _ in groups]
-        suspects = self._suspects(values)
-        users, resolve = self._persons.users, self._persons.resolve
-        for i, value in enumerate(values):
-            try:
-                event = decode_event(value)
-                person = users.get(event.user_id) or resolve(event.user_id, event.anonymous_id)
-                plain = (
-                    event.type in _PLAIN_TYPES
-                    and person is not None
-                    and i not in suspects
-                    and (event.event if event.type == "track" else event.type in {"page", "screen", "identify"})
-                    and not event.batch
-                )
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                plain = False
-            if plain:
-                message_id = event.message_id
-                if message_id.__class__ is not str or not message_id:
-                    message_id = self._message_id(event, source(i), 0)
-                groups[person[1]].add(event, person[0], record_ms[i], message_id)  # type: ignore[index, arg-type]
-                origins[person[1]].append((i, 0))  # type: ignore[index]
-                continue
-            for index, found in enumerate(unpack(value, self._limits)):
-                if isinstance(found, Refused):
-                    dead.append(_letter(source(i), index, found.reason, value))
-                    continue
-                person = resolve(found.user_id, found.anonymous_id)
-                if person is None:  # `unpack` has looked; said again for the reader and the type checker
-                    dead.append(_letter(source(i), index, Reason.MISSING_IDENTITY, value))
-                    continue
-                groups[person[1]].add(found, person[0], record_ms[i], self._message_id(found, source(i), index))
-                origins[person[1]].append((i, index))
-        blocks: list[tuple[int, bytes]] = []
-        accepted = 0
-        for partition, group in enumerate(groups):
-            at_us, clamped = group.times(self._tolerance_us)
-            bad = np.flatnonzero(at_us == INVALID)
-            if len(bad):
-                for at in bad.tolist():
-                    i, index = origins[partition][at]
-                    dead.append(_letter(source(i), index, Reason.INVALID_TIMESTAMP, values[i]))
-                at_us, clamped = np.delete(at_us, bad), np.delete(clamped, bad)
-            good = group.without(bad) if len(bad) else group
-            if good.events:
-                made = blocks_of(good, at_us, clamped, self.items, self._traits, read_at_us)
-                blocks += [(partition, block) for block in made]
-                accepted += len(good.events)
-        return Result(blocks, dead, self.items.take_new(), accepted)
+        read = self._read(values)
+        source_ms = np.array(record_ms, np.int64)[np.array(read.message, np.int64)]
+        at_us, clamped = event_times(read.events, source_ms * 1000, self._tolerance_us)
+        bad_time = at_us == INVALID
+        read.refused += [(read.message[i], read.index[i], Reason.INVALID_TIMESTAMP) for i in np.flatnonzero(bad_time)]
+        partitions = np.where(bad_time, -1, np.array([partition for _, partition in read.persons], np.int64))
+        order = np.argsort(partitions, kind="stable")
+        starts = np.searchsorted(partitions[order], np.arange(self._partitions + 1))
+        columns = columns_of(
+            read.events, [person for person, _ in read.persons], _message_ids(read, source), at_us, clamped, source_ms,
+            self._items, self._contexts,
+        )  # fmt: skip
+        return Result(
+            blocks=[
+                (partition, block)
+                for partition in np.flatnonzero(np.diff(starts)).tolist()
+                for block in columns.blocks(order[starts[partition] : starts[partition + 1]], read_at_us)
+            ],
+            dead_letters=[_letter(source(i), index, reason, values[i]) for i, index, reason in read.refused],
+            contents=self._items.take_new(),
+            accepted=int(starts[-1] - starts[0]),
+        )
 
-    def _suspects(self, values: Sequence[bytes]) -> set[int]:
-        """Return messages that the fast decoder might accept though a limit is passed: it skips what it doesn't know."""
+    def forget(self, result: Result) -> None:
+        """Take note that a result wasn't sent: its content is new again."""
+        self._items.forget(result.contents)
+
+    def _read(self, values: Sequence[bytes]) -> _Read:
+        """Decode; what isn't plainly one event goes down the slow road, and keeps its place."""
+        events = _decoded(values)
+        persons = self._persons.resolve_many(events)
+        read, start = _Read(), 0
+        for i in [*self._not_plain(values, events, persons), len(values)]:
+            read.events += events[start:i]
+            read.persons += persons[start:i]  # type: ignore[arg-type]  # whoever is nobody isn't plain
+            read.message += range(start, i)
+            read.index += [0] * (i - start)
+            if i < len(values):
+                self._read_slowly(values[i], i, read)
+            start = i + 1
+        return read
+
+    def _not_plain(self, values: Sequence[bytes], events: list[Event], persons: list[Person | None]) -> list[int]:
         limits = self._limits
         long = min(limits.max_event_bytes, _BYTES_A_PROPERTY * limits.max_properties)
-        deep = limits.max_depth
-        found = {
-            i for i, value in enumerate(values) if len(value) > long or value.count(b"{") + value.count(b"[") > deep
-        }
+        suspicious = needs_a_closer_look(values, long, limits.max_depth).tolist()
+        return [
+            i
+            for i, (event, person, suspect) in enumerate(zip(events, persons, suspicious, strict=True))
+            if suspect
+            or person is None
+            or event.batch
+            or not (event.event if event.type == "track" else event.type in _NAMED_BY_TYPE)
+        ]
+
+    def _read_slowly(self, value: bytes, i: int, read: _Read) -> None:
+        for index, found in enumerate(unpack(value, self._limits)):
+            if isinstance(found, Refused):
+                read.refused.append((i, index, found.reason))
+                continue
+            person = self._persons.resolve(found.user_id, found.anonymous_id)
+            if person is None:  # `unpack` has looked; said again for the reader and the type checker
+                read.refused.append((i, index, Reason.MISSING_IDENTITY))
+                continue
+            read.events.append(found)
+            read.persons.append(person)
+            read.message.append(i)
+            read.index.append(index)
+
+
+def _decoded(values: Sequence[bytes]) -> list[Event]:
+    """Decode each value; `_UNREAD` takes the place of what the fast decoder refuses."""
+    events: list[Event] = []
+    decoding = map(decode_event, values)
+    while len(events) < len(values):
         try:
-            b"\n".join(values).decode()
-        except UnicodeDecodeError:
-            found |= {i for i, value in enumerate(values) if not _is_utf8(value)}
-        return found
-
-    @staticmethod
-    def _message_id(event: Event, incoming: Incoming, index: int) -> str:
-        """Return the dedup id: the messageId, else the event's place in the topic."""
-        if event.message_id is not None and event.message_id != "":
-            return str(event.message_id)
-        return f"{incoming.topic}:{incoming.partition}:{incoming.offset}:{index}"
+            events.extend(decoding)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # keeps what came before, and goes on behind
+            events.append(_UNREAD)
+    return events
 
 
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _message_ids(read: _Read, source: Source) -> list[str]:
+    """Return the dedup ids: the messageId as text, else the event's place in the topic."""
+    ids = [event.message_id for event in read.events]
+    for row in [row for row, given in enumerate(ids) if given.__class__ is not str or not given]:
+        if ids[row] is None or ids[row] == "":
+            came = source(read.message[row])
+            ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{read.index[row]}"
+    return [str(given) for given in ids]
 
 
 def _letter(incoming: Incoming, index: int, reason: Reason, value: bytes) -> DeadLetter:

@@ -65,6 +65,28 @@ class Names:
     codes: npt.NDArray[np.int32]
     values: pa.StringArray
 
+    @classmethod
+    def of(cls, array: pa.DictionaryArray) -> Names:
+        """Read an Arrow dictionary."""
+        codes = array.indices
+        return cls((codes.fill_null(-1) if codes.null_count else codes).to_numpy(), array.dictionary)
+
+    def to_arrow(self) -> pa.DictionaryArray:
+        """Return an Arrow dictionary, null for -1."""
+        missing = self.codes < 0
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=missing if missing.any() else None), self.values)
+
+    def compact(self) -> Names:
+        """Return the same with those values only that occur."""
+        used = np.zeros(len(self.values) + 1, np.bool_)
+        used[self.codes] = True
+        used[-1] = False  # where -1 points to
+        if used[:-1].all():
+            return self
+        place = np.cumsum(used, dtype=np.int32) - 1
+        place[-1] = -1
+        return Names(place[self.codes], self.values.take(pa.array(np.flatnonzero(used))))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -157,31 +179,26 @@ def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
     categories, contents = column["categories"], column["contents"]
     return Block(
         read_at_us=int(metadata[_READ_AT]),
-        person=_names(column["person"]),
+        person=Names.of(column["person"]),
         at_us=column["at_us"].to_numpy(),
         message_hash=column["message_hash"].to_numpy(),
         type=column["type"].to_numpy(),
-        event=_names(column["event"]),
+        event=Names.of(column["event"]),
         category_offsets=categories.offsets.to_numpy(),
-        categories=_names(categories.values),
+        categories=Names.of(categories.values),
         content_offsets=contents.offsets.to_numpy(),
         contents=contents.values.to_numpy(),
         price=_floats(column["price"]),
         quantity=_floats(column["quantity"]),
         revenue=_floats(column["revenue"]),
-        currency=_names(column["currency"]),
-        device=_names(column["device"]),
-        country=_names(column["country"]),
-        channel=_names(column["channel"]),
-        traits=_names(column["traits"]),
+        currency=Names.of(column["currency"]),
+        device=Names.of(column["device"]),
+        country=Names.of(column["country"]),
+        channel=Names.of(column["channel"]),
+        traits=Names.of(column["traits"]),
         source_ms=column["source_ms"].to_numpy(),
         clamped=column["clamped"].to_numpy(zero_copy_only=False),
     )
-
-
-def _names(array: Any) -> Names:
-    codes = array.indices
-    return Names(codes.fill_null(-1).to_numpy() if codes.null_count else codes.to_numpy(), array.dictionary)
 
 
 def _floats(array: pa.Array) -> npt.NDArray[np.float64]:

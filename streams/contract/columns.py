@@ -1,206 +1,138 @@
-"""Events of one target partition become the columns of a block."""
+"""The events of a batch as columns, and the blocks that are cut from them: one a target partition, or a few."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from streams.contract.block import encode_block
-from streams.contract.event import EMPTY_CONTEXT, EMPTY_PROPERTIES, TYPES, Event
+from streams.contract.block import Names, encode_block
+from streams.contract.contexts import Contexts
+from streams.contract.event import EMPTY_PROPERTIES, TYPES, Event
 from streams.contract.items import Items
 from streams.contract.spec import canonical_event
-from streams.contract.times import INVALID, corrected, parse_many
 
-__all__ = ["Group", "Traits", "blocks_of"]
+__all__ = ["Columns", "columns_of"]
 
 #: Below Kafka's default of 1 MB for a message.
 _MAX_BLOCK_BYTES = 900_000
-_TEXTS_KEPT = 100_000
-_MOST_TRAITS = 64
-_LONGEST_TRAIT = 256
+
+Rows = npt.NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class Group:
-    """Events for one target partition, in their order.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Events in the order of their log; see `streams.contract.block.CLICKS_SCHEMA`."""
 
-    Attributes
-    ----------
-    record_ms : list of int
-        Kafka record time of each event's message.
-    message_ids : list of str
-        The dedup id of each event.
-    """
+    person: Names
+    at_us: npt.NDArray[np.int64]
+    message_hash: npt.NDArray[np.uint64]
+    type: npt.NDArray[np.uint8]
+    event: Names
+    categories: pa.ListArray
+    contents: pa.ListArray
+    price: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.float64]
+    revenue: npt.NDArray[np.float64]
+    currency: Names
+    device: Names
+    country: Names
+    channel: Names
+    traits: Names
+    source_ms: npt.NDArray[np.int64]
+    clamped: npt.NDArray[np.bool_]
 
-    events: list[Event] = field(default_factory=list)
-    persons: list[str] = field(default_factory=list)
-    record_ms: list[int] = field(default_factory=list)
-    message_ids: list[str] = field(default_factory=list)
-
-    def add(self, event: Event, person: str, record_ms: int, message_id: str) -> None:
-        """Append one event."""
-        self.events.append(event)
-        self.persons.append(person)
-        self.record_ms.append(record_ms)
-        self.message_ids.append(message_id)
-
-    def times(self, tolerance_us: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Return (event time in us, clamped) of each event; INVALID where it can't be read."""
-        events = self.events
-        return corrected(
-            parse_many([e.timestamp for e in events]),
-            parse_many([e.original_timestamp for e in events]),
-            parse_many([e.sent_at for e in events]),
-            parse_many([e.received_at for e in events]),
-            np.array(self.record_ms, np.int64) * 1000,
-            tolerance_us,
-        )
-
-    def without(self, bad: npt.NDArray[np.int64]) -> Group:
-        """Return the same without the events at these indices."""
-        keep = np.ones(len(self.events), bool)
-        keep[bad] = False
-        at = np.flatnonzero(keep).tolist()
-        return Group(
-            *([column[i] for i in at] for column in (self.events, self.persons, self.record_ms, self.message_ids))
-        )  # type: ignore[misc]
+    def blocks(self, rows: Rows, read_at_us: int) -> Iterator[bytes]:
+        """Yield the events in `rows` as one block, as several when one would be too large for a Kafka message."""
+        data = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
+        if len(data) <= _MAX_BLOCK_BYTES or len(rows) == 1:
+            yield data
+            return
+        for half in np.array_split(rows, 2):
+            yield from self.blocks(half, read_at_us)
 
 
-class Traits:
-    """Raw JSON objects of traits as flat JSON text {key: text}; the same object comes again and again."""
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, str | None] = {}
-
-    def text(self, *raws: msgspec.Raw) -> str | None:
-        """Return the flat text of the objects, the later ones winning; None if there is nothing in them."""
-        present = [bytes(raw) for raw in raws if raw]
-        if not present:
-            return None
-        key = b"\0".join(present)
-        if key not in self._known:
-            if len(self._known) >= _TEXTS_KEPT:
-                self._known.clear()
-            flat: dict[str, str] = {}
-            for raw in present:
-                flat |= _flat(raw)
-            chosen = dict(list(flat.items())[:_MOST_TRAITS])
-            self._known[key] = msgspec.json.encode(chosen).decode() if chosen else None
-        return self._known[key]
-
-
-def blocks_of(
-    group: Group, at_us: npt.NDArray[np.int64], clamped: npt.NDArray[np.bool_], items: Items, traits: Traits, read_at_us: int
-) -> list[bytes]:  # fmt: skip
-    """Return the events as one block, as several when one would be too large for a Kafka message."""
-    if (at_us == INVALID).any():
-        msg = "events whose time can't be read reached the columns"
-        raise ValueError(msg)
-    columns = _columns(group, at_us, clamped, items, traits)
-    return _encoded(columns, read_at_us)
-
-
-def _encoded(columns: dict[str, pa.Array], read_at_us: int) -> list[bytes]:
-    data = encode_block(columns, read_at_us)
-    n = len(columns["at_us"])
-    if len(data) <= _MAX_BLOCK_BYTES or n == 1:
-        return [data]
-    halves = ({name: _compact(column.slice(start, length)) for name, column in columns.items()}
-              for start, length in ((0, n // 2), (n // 2, n - n // 2)))  # fmt: skip
-    return [block for half in halves for block in _encoded(half, read_at_us)]
+def columns_of(
+    events: Sequence[Event], persons: Sequence[str], message_ids: Sequence[str], at_us: npt.NDArray[np.int64],
+    clamped: npt.NDArray[np.bool_], source_ms: npt.NDArray[np.int64], items: Items, contexts: Contexts,
+) -> Columns:  # fmt: skip
+    """Return the columns of events whose persons, dedup ids and times are known; all arguments have one length."""
+    properties = [event.properties or EMPTY_PROPERTIES for event in events]
+    categories, contents = items.of_many(properties, at_us.tolist())
+    of_event, of_property = _getter(events), _getter(properties)
+    revenue = _floats(of_property("revenue"))
+    table = contexts.table(of_event("context"), of_event("traits"))
+    types = of_event("type")
+    hashes = map(xxhash.xxh3_64_intdigest, map(str.encode, message_ids))
+    return Columns(
+        person=_names(persons),
+        at_us=at_us,
+        message_hash=np.fromiter(hashes, np.uint64, len(events)),
+        type=np.fromiter(map(TYPES.__getitem__, types), np.uint8, len(events)),
+        event=_event_names(types, of_event("event")),
+        categories=_lists(categories),
+        contents=_lists(contents, pa.uint64()),
+        price=_floats(of_property("price")),
+        quantity=_floats(of_property("quantity")),
+        revenue=np.where(np.isnan(revenue), _floats(of_property("total")), revenue),
+        currency=_names(of_property("currency")),
+        device=_at(table.devices, table.codes),
+        country=_at(table.countries, table.codes),
+        channel=_names(of_event("channel")),
+        traits=_at(table.traits, table.codes),
+        source_ms=source_ms,
+        clamped=clamped,
+    )
 
 
-def _compact(column: pa.Array) -> pa.Array:
-    """Copy a slice so that it carries only its own values."""
-    if pa.types.is_dictionary(column.type):
-        return column.cast(pa.utf8()).dictionary_encode().cast(column.type)
-    if pa.types.is_list(column.type) and pa.types.is_dictionary(column.type.value_type):
-        values = column.flatten()
-        lengths = np.diff(column.offsets.to_numpy())
-        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), values.cast(pa.utf8()).dictionary_encode().cast(values.type))
-    return pa.concat_arrays([column])
+def _getter(objects: Sequence[Any]) -> Callable[[str], list[Any]]:
+    return lambda name: list(map(attrgetter(name), objects))
 
 
-def _columns(
-    group: Group, at_us: npt.NDArray[np.int64], clamped: npt.NDArray[np.bool_], items: Items, traits: Traits
-) -> dict[str, pa.Array]:
-    events = group.events
-    properties = [e.properties or EMPTY_PROPERTIES for e in events]
-    contexts = [e.context or EMPTY_CONTEXT for e in events]
-    touched = [items.of(p, at) for p, at in zip(properties, at_us.tolist(), strict=True)]
-    hash_of = xxhash.xxh3_64_intdigest
-    return {
-        "person": _names(group.persons),
-        "at_us": pa.array(at_us),
-        "message_hash": pa.array([hash_of(text.encode()) for text in group.message_ids], pa.uint64()),
-        "type": pa.array(np.array([TYPES[e.type] for e in events], np.uint8)),
-        "event": _event_names(events),
-        "categories": _lists([categories for categories, _ in touched]),
-        "contents": _ids([contents for _, contents in touched]),
-        "price": pa.array([p.price for p in properties], pa.float64()),
-        "quantity": pa.array([p.quantity for p in properties], pa.float64()),
-        "revenue": pa.array([p.revenue if p.revenue is not None else p.total for p in properties], pa.float64()),
-        "currency": _names([p.currency for p in properties]),
-        "device": _names([c.device and c.device.type for c in contexts]),
-        "country": _names([c.location and c.location.country for c in contexts]),
-        "channel": _names([e.channel for e in events]),
-        "traits": _names(
-            [
-                traits.text(c.traits, e.traits) if c.traits or e.traits else None
-                for c, e in zip(contexts, events, strict=True)
-            ]
-        ),
-        "source_ms": pa.array(group.record_ms, pa.int64()),
-        "clamped": pa.array(clamped),
-    }
+def _floats(values: list[float | None]) -> npt.NDArray[np.float64]:
+    numbers: npt.NDArray[np.float64] = pa.array(values, pa.float64()).to_numpy(zero_copy_only=False)
+    return numbers
 
 
-def _names(texts: Sequence[str | None]) -> pa.Array:
-    return pa.array(texts, pa.utf8()).dictionary_encode()
+def _names(texts: Sequence[str | None]) -> Names:
+    return Names.of(pa.array(texts, pa.utf8()).dictionary_encode())
 
 
-def _event_names(events: Sequence[Event]) -> pa.Array:
+def _at(texts: Sequence[str | None], codes: npt.NDArray[np.int32]) -> Names:
+    """Return texts[codes], each distinct text once."""
+    names = _names(texts)
+    return Names(names.codes[codes] if len(texts) else codes, names.values)
+
+
+def _event_names(types: Sequence[str], names: Sequence[str | None]) -> Names:
     """Name what happened: a track event by its name, any other by its type."""
-    encoded = _names([e.event if e.type == "track" else e.type for e in events])
-    names = [canonical_event(name) for name in encoded.dictionary.to_pylist()]
-    if len(set(names)) == len(names):
-        return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(names, pa.utf8()))
-    return pa.array(names, pa.utf8()).take(encoded.indices).dictionary_encode()
+    given = _names([name if kind == "track" else kind for kind, name in zip(types, names, strict=True)])
+    return _at([canonical_event(name) for name in given.values.to_pylist()], given.codes)
 
 
-def _lists(lists: Sequence[list[str]]) -> pa.Array:
-    flat = [text for texts in lists for text in texts]
-    return pa.ListArray.from_arrays(_offsets(lists), _names(flat))
-
-
-def _ids(lists: Sequence[list[int]]) -> pa.Array:
-    flat = np.array([number for numbers in lists for number in numbers], np.uint64)
-    return pa.ListArray.from_arrays(_offsets(lists), pa.array(flat))
-
-
-def _offsets(lists: Sequence[list[str]] | Sequence[list[int]]) -> pa.Array:
+def _lists(lists: Sequence[list[Any]], kind: pa.DataType | None = None) -> pa.ListArray:
+    """Return lists of numbers, or of texts as a dictionary."""
     offsets = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum([len(entry) for entry in lists], out=offsets[1:])
-    return pa.array(offsets)
+    np.cumsum(list(map(len, lists)), out=offsets[1:])
+    flat = [value for values in lists for value in values]
+    values = pa.array(flat, kind) if kind else pa.array(flat, pa.utf8()).dictionary_encode()
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
-def _flat(raw: bytes) -> dict[str, str]:
-    try:
-        tree = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    flat: dict[str, str] = {}
-    for key, value in tree.items() if isinstance(tree, dict) else ():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        for name, given in inner:
-            scalar = str(given).lower() if isinstance(given, bool) else given
-            if isinstance(scalar, str | int | float) and scalar != "":
-                flat[f"{key}.{name}" if name else str(key)] = str(scalar)[:_LONGEST_TRAIT]
-    return flat
+def _taken(column: npt.NDArray[Any] | Names | pa.ListArray, rows: Rows) -> pa.Array:
+    """Return a column's values in `rows`; a dictionary keeps only the names that occur in them."""
+    if isinstance(column, Names):
+        return Names(column.codes[rows], column.values).compact().to_arrow()
+    if isinstance(column, np.ndarray):
+        return pa.array(column[rows], from_pandas=True)  # NaN means that nothing was said
+    if not pa.types.is_dictionary(column.type.value_type):
+        return column.take(pa.array(rows))
+    codes = pa.ListArray.from_arrays(column.offsets, column.values.indices).take(pa.array(rows))
+    names = Names(codes.values.to_numpy(), column.values.dictionary).compact()
+    return pa.ListArray.from_arrays(codes.offsets, names.to_arrow())

@@ -9,14 +9,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 __all__ = [
-    "EMPTY_CONTEXT",
+    "ABSENT",
     "EMPTY_PROPERTIES",
-    "NO_TRAITS",
     "TYPES",
     "Context",
+    "Device",
     "Event",
+    "Location",
     "Product",
     "Properties",
+    "decode_context",
     "decode_event",
 ]
 
@@ -24,7 +26,7 @@ __all__ = [
 TYPES = {"track": 0, "page": 1, "screen": 2, "identify": 3, "group": 4, "alias": 5}
 
 #: A Raw field can't be optional; this stands for its absence.
-NO_TRAITS = Raw()
+ABSENT = Raw()
 
 _Id = str | int | None
 _Number = float | None
@@ -70,24 +72,28 @@ class Properties(Struct, gc=False):
     query: str | None = None
 
 
-class _Device(Struct, gc=False):
+class Device(Struct, gc=False):
+    """What it was sent from."""
+
     type: str | None = None
 
 
-class _Location(Struct, gc=False):
+class Location(Struct, gc=False):
+    """Where it was sent from."""
+
     country: str | None = None
 
 
 class Context(Struct, gc=False):
     """Where an event comes from."""
 
-    device: _Device | None = None
-    location: _Location | None = None
-    traits: Raw = NO_TRAITS
+    device: Device | None = None
+    location: Location | None = None
+    traits: Raw = ABSENT
 
 
 class Event(Struct, rename="camel"):
-    """One event; times are as they came, see `streams.contract.times`."""
+    """One event; times are as they came, see `streams.contract.times`, and the context is read by `Contexts`."""
 
     type: str = ""
     event: str | None = None
@@ -99,26 +105,17 @@ class Event(Struct, rename="camel"):
     sent_at: str | int | float | None = None
     received_at: str | int | float | None = None
     properties: Properties | None = None
-    context: Context | None = None
-    traits: Raw = NO_TRAITS
+    context: Raw = ABSENT
+    traits: Raw = ABSENT
     channel: str | None = None
     group_id: _Id = None
     previous_id: _Id = None
-    batch: Raw = NO_TRAITS
+    batch: Raw = ABSENT
 
 
 EMPTY_PROPERTIES = Properties()
-EMPTY_CONTEXT = Context()
 
 #: Raises msgspec.DecodeError for whatever isn't plainly one event; `tolerant` then says what it is.
 decode_event = msgspec.json.Decoder(Event).decode
-
-
-def device(kind: str | None) -> _Device | None:
-    """Return the device part of a context."""
-    return _Device(kind) if kind else None
-
-
-def location(country: str | None) -> _Location | None:
-    """Return the location part of a context."""
-    return _Location(country) if country else None
+#: Raises msgspec.DecodeError for a context that isn't what the spec says; None for null.
+decode_context = msgspec.json.Decoder(Context | None).decode

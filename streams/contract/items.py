@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar, cast
 
 import xxhash
 
 from streams.contract.content import Content, content_id_of, normalised
 from streams.contract.event import Product, Properties
 
-__all__ = ["Items", "Touched"]
+__all__ = ["Items"]
 
-#: (categories, content ids)
-Touched = tuple[list[str], list[int]]
+_key = attrgetter(
+    "product_id", "sku", "content_id", "article_id", "name", "title", "url", "image_url", "brand"
+)
+_NAME, _TITLE = 4, 5
+_rare = attrgetter("products", "categories", "text", "body", "review_body", "query")
+_NOTHING_RARE = (None,) * 6
+#: A key that is never remembered.
+_NEVER_KNOWN = object()
+_T = TypeVar("_T")
 
-_NOTHING: Touched = ([], [])
 _KEPT = 200_000
 _MOST_CATEGORIES = 32
 _MOST_PRODUCTS = 200
@@ -31,23 +39,36 @@ class Items:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], Touched] = {}
+        self._contents: dict[object, list[int]] = {}
+        self._categories: dict[object, list[str]] = {}
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._new: list[Content] = []
 
-    def of(self, properties: Properties, at_us: int) -> Touched:
-        """Return what an event with these properties touches; new content waits in `take_new`."""
-        p = properties
-        if p.products or p.text or p.body or p.review_body or p.query or p.categories or isinstance(p.category, list):
-            return self._read(p, at_us)
-        key = (p.product_id, p.sku, p.content_id, p.article_id, p.name, p.title, p.category, p.url)
-        found = self._known.get(key)
-        if found is None:
-            found = self._read(p, at_us)
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[key] = found
-        return found
+    def of_many(self, properties: Sequence[Properties], at_us: Sequence[int]) -> tuple[list[list[str]], list[list[int]]]:
+        """Return the categories and the content ids that each event touches; new content waits in `take_new`.
+
+        Parameters
+        ----------
+        properties, at_us : sequences of equal length
+            What the events say, and when.
+        """
+        keys: list[Any] = list(map(_key, properties))
+        names: list[Any] = [p.category for p in properties]
+        for i, key in enumerate(keys):
+            if not (key[_NAME] or key[_TITLE]):
+                keys[i] = (key, str(names[i]))  # without a title an item is known by its categories
+        for i in [i for i, parts in enumerate(map(_rare, properties)) if parts != _NOTHING_RARE]:
+            keys[i] = names[i] = _NEVER_KNOWN
+        for i in [i for i, name in enumerate(names) if name.__class__ is list]:
+            keys[i] = names[i] = _NEVER_KNOWN
+        contents = list(map(self._contents.get, keys))
+        categories = list(map(self._categories.get, names))
+        for i in [i for i, (c, n) in enumerate(zip(contents, categories, strict=True)) if c is None or n is None]:
+            categories[i], contents[i] = self._read(properties[i], at_us[i])
+            if keys[i] is not _NEVER_KNOWN:
+                _remember(self._contents, keys[i], contents[i])
+                _remember(self._categories, names[i], categories[i])
+        return cast(list[list[str]], categories), cast(list[list[int]], contents)
 
     def take_new(self) -> list[Content]:
         """Return content that hasn't been sent yet."""
@@ -58,15 +79,13 @@ class Items:
         """Content wasn't sent after all: the transaction was aborted."""
         for content in contents:
             self._sent.pop(content.content_id, None)
-        self._known.clear()
+        self._contents.clear()
 
-    def _read(self, p: Properties, at_us: int) -> Touched:
+    def _read(self, p: Properties, at_us: int) -> tuple[list[str], list[int]]:
         categories = list(dict.fromkeys(_categories(p)))[:_MOST_CATEGORIES]
         contents = [content for content in _contents(p, categories, at_us) if content is not None]
         for content in contents:
             self._note(content)
-        if not categories and not contents:
-            return _NOTHING
         return categories, list(dict.fromkeys(content.content_id for content in contents))
 
     def _note(self, content: Content) -> None:
@@ -77,6 +96,12 @@ class Items:
         if len(self._sent) > _KEPT:
             self._sent.popitem(last=False)
         self._new.append(content)
+
+
+def _remember(memory: dict[object, _T], key: object, value: _T) -> None:
+    if len(memory) >= _KEPT:
+        memory.clear()
+    memory[key] = value
 
 
 def _categories(p: Properties) -> Iterator[str]:

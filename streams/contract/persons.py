@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import xxhash
 
-__all__ = ["Persons", "as_id", "partition_of", "profile_id_of"]
+from streams.contract.event import Event
+
+__all__ = ["Person", "Persons", "as_id", "partition_of", "profile_id_of"]
 
 #: What broken tracking code sends instead of an id: PostHog's list of refused distinct ids, compared without case.
 BLOCKED = frozenset({
@@ -16,6 +19,9 @@ BLOCKED = frozenset({
 
 _KEPT = 500_000
 _T = TypeVar("_T")
+
+#: (profile id, partition)
+Person = tuple[str, int]
 
 
 def as_id(value: object, max_bytes: int = 512) -> str:
@@ -52,15 +58,22 @@ class Persons:
     def __init__(self, partitions: int, max_bytes: int) -> None:
         self._partitions = partitions
         self._max_bytes = max_bytes
-        self.users: dict[object, tuple[str, int]] = {}
-        self._anonymous: dict[object, tuple[str, int] | None] = {}
+        self._users: dict[object, Person] = {}
+        self._anonymous: dict[object, Person | None] = {}
 
-    def resolve(self, user_id: object, anonymous_id: object) -> tuple[str, int] | None:
-        """Return (profile id, partition), or None for nobody. A caller in a hurry looks into `users` first."""
+    def resolve_many(self, events: Sequence[Event]) -> list[Person | None]:
+        """Return `resolve` of each event."""
+        found = list(map(self._users.get, [event.user_id for event in events]))
+        for i in [i for i, person in enumerate(found) if person is None]:
+            found[i] = self.resolve(events[i].user_id, events[i].anonymous_id)
+        return found
+
+    def resolve(self, user_id: object, anonymous_id: object) -> Person | None:
+        """Return (profile id, partition), or None for nobody."""
         user = as_id(user_id, self._max_bytes)
         if user:
             person = user, partition_of(user, self._partitions)
-            _remember(self.users, user_id, person)
+            _remember(self._users, user_id, person)
             return person
         if anonymous_id in self._anonymous:
             return self._anonymous[anonymous_id]

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["INVALID", "MISSING", "corrected", "parse_many", "parse_time"]
+from streams.contract.event import Event
+
+__all__ = ["INVALID", "MISSING", "corrected", "event_times", "parse_many", "parse_time"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -67,6 +69,20 @@ def parse_many(values: Sequence[object]) -> Int64s:
     for i in np.flatnonzero(out == INVALID).tolist():
         out[i] = parse_time(values[i])
     return out
+
+
+def event_times(
+    events: Sequence[Event], record_us: Int64s, tolerance_us: int
+) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+    """Return `corrected` of the times that events carry; `record_us` is the record time of each."""
+    return corrected(
+        parse_many([event.timestamp for event in events]),
+        parse_many([event.original_timestamp for event in events]),
+        parse_many([event.sent_at for event in events]),
+        parse_many([event.received_at for event in events]),
+        record_us,
+        tolerance_us,
+    )
 
 
 def corrected(

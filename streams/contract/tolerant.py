@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import msgspec
 
-from streams.contract.event import NO_TRAITS, TYPES, Context, Event, Product, Properties, device, location
+from streams.contract.event import ABSENT, TYPES, Event, Product, Properties
 from streams.contract.persons import as_id, profile_id_of
 from streams.contract.reasons import Reason
 from streams.contract.times import INVALID, MISSING, parse_time
 
-__all__ = ["Limits", "Refused", "unpack"]
+__all__ = ["Limits", "Refused", "as_mapping", "as_raw", "as_text", "unpack"]
 
 
 #: An escape that may be half of a surrogate pair: such text can't be written as UTF-8 until it is replaced.
@@ -70,7 +70,7 @@ def _items(tree: Any) -> Iterator[Any]:
             if not isinstance(item, dict):
                 yield item
                 continue
-            context = {**_mapping(outer.get("context")), **_mapping(item.get("context"))}
+            context = {**as_mapping(outer.get("context")), **as_mapping(item.get("context"))}
             yield {**outer, **item, "context": context}
     else:
         yield tree
@@ -85,7 +85,7 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
         return Refused(Reason.UNSUPPORTED_TYPE)
     if not profile_id_of(item.get("userId"), item.get("anonymousId"), limits.max_id_bytes):
         return Refused(Reason.MISSING_IDENTITY)
-    name = _text(item.get("event"))
+    name = as_text(item.get("event"))
     if kind == "track" and not name:
         return Refused(Reason.MISSING_EVENT)
     if kind == "group" and not as_id(item.get("groupId")):
@@ -94,12 +94,11 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
         return Refused(Reason.MISSING_PREVIOUS_ID)
     if _time_is_unreadable(item):
         return Refused(Reason.INVALID_TIMESTAMP)
-    properties = _mapping(item.get("properties"))
+    properties = as_mapping(item.get("properties"))
     if len(properties) > limits.max_properties:
         return Refused(Reason.TOO_MANY_PROPERTIES)
     if not _finite(item):
         return Refused(Reason.NOT_FINITE)
-    context = _mapping(item.get("context"))
     return Event(
         type=kind,
         event=name or None,
@@ -111,13 +110,9 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
         sent_at=_time(item.get("sentAt")),
         received_at=_time(item.get("receivedAt")),
         properties=_properties(properties),
-        context=Context(
-            device=device(_text(_mapping(context.get("device")).get("type"))),
-            location=location(_text(_mapping(context.get("location")).get("country"))),
-            traits=_raw(context.get("traits")),
-        ),
-        traits=_raw(item.get("traits")),
-        channel=_text(item.get("channel")) or None,
+        context=as_raw(item.get("context")),
+        traits=as_raw(item.get("traits")),
+        channel=as_text(item.get("channel")) or None,
         group_id=_id(item.get("groupId")),
         previous_id=_id(item.get("previousId")),
     )
@@ -130,9 +125,9 @@ def _properties(p: dict[str, Any]) -> Properties:
     names = ("name", "title", "brand", "currency", "url", "image_url", "text", "body", "review_body", "query")
     return Properties(
         **cast(dict[str, Any], {name: _id(p.get(name)) for name in ("product_id", "sku", "content_id", "article_id")}),
-        **cast(dict[str, Any], {name: _text(p.get(name)) or None for name in names}),
+        **cast(dict[str, Any], {name: as_text(p.get(name)) or None for name in names}),
         **cast(dict[str, Any], {name: _number(p.get(name)) for name in ("price", "quantity", "revenue", "total")}),
-        category=_texts(category) if isinstance(category, list) else _text(category) or None,
+        category=_texts(category) if isinstance(category, list) else as_text(category) or None,
         categories=_texts(p.get("categories")) if isinstance(p.get("categories"), list) else None,
         products=products,
     )
@@ -142,29 +137,35 @@ def _product(p: dict[str, Any]) -> Product:
     return Product(
         product_id=_id(p.get("product_id")),
         sku=_id(p.get("sku")),
-        category=_text(p.get("category")) or None,
-        name=_text(p.get("name")) or None,
-        brand=_text(p.get("brand")) or None,
+        category=as_text(p.get("category")) or None,
+        name=as_text(p.get("name")) or None,
+        brand=as_text(p.get("brand")) or None,
         price=_number(p.get("price")),
         quantity=_number(p.get("quantity")),
-        url=_text(p.get("url")) or None,
-        image_url=_text(p.get("image_url")) or None,
+        url=as_text(p.get("url")) or None,
+        image_url=as_text(p.get("image_url")) or None,
     )
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def as_mapping(value: Any) -> dict[str, Any]:
+    """Return an object; an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return text, numbers in decimal; empty for anything else."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def as_raw(value: Any) -> msgspec.Raw:
+    """Return an object as it is written in JSON; nothing for anything else."""
+    return msgspec.Raw(json.dumps(value).encode()) if isinstance(value, dict) else ABSENT
+
+
 def _texts(values: list[Any]) -> list[str]:
-    return [text for text in map(_text, values) if text]
+    return [text for text in map(as_text, values) if text]
 
 
 def _id(value: Any) -> str | int | None:
@@ -200,10 +201,6 @@ def _number(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _raw(value: Any) -> msgspec.Raw:
-    return msgspec.Raw(json.dumps(value).encode()) if isinstance(value, dict) else NO_TRAITS
 
 
 def _deeper_than(tree: Any, limit: int) -> bool:

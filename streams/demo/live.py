@@ -19,7 +19,8 @@ from streams.telemetry import read_statuses
 
 __all__ = ["Live"]
 
-_CARDS_EVERY_S = 1.0
+#: Looking at the segments may take this share of the time: with more people the picture changes less often.
+_SHARE_FOR_CARDS = 0.05
 _LINE_EVERY_S = 2.0
 
 
@@ -48,7 +49,7 @@ class Live:
         )
         self._client = connect(settings)
         self._cards: list[SegmentCard] = []
-        self._asked_at = self._told_at = 0.0
+        self._ask_from = self._told_at = 0.0
         self._seen: list[tuple[float, int]] = []
 
     def __enter__(self) -> Self:
@@ -71,12 +72,13 @@ class Live:
         profiler = read_statuses(self._settings.run_dir).get(self._settings.profiler.instance_id, {})
         accepted = int(profiler.get("accepted", 0))
         self._seen = [*[entry for entry in self._seen if now - entry[0] < 3.0], (now, accepted)]
-        if now - self._asked_at > _CARDS_EVERY_S:
-            self._asked_at = now
+        if now > self._ask_from:
             try:
                 self._cards = segment_cards(self._client)
             except (ClickHouseError, OSError):
                 self._cards = []
+            asked_s = time.monotonic() - now
+            self._ask_from = time.monotonic() + max(1.0, asked_s / _SHARE_FOR_CARDS)
         caption = self._caption(accepted, lag, int(profiler.get("people", 0)))
         if self._live is not None:
             self._live.update(self._table(caption))

@@ -29,6 +29,7 @@ __all__ = ["DemoSummary", "Interrupted", "run_demo", "wait_for_arrival"]
 _PACED_S = 20.0
 _PACED_NAME = "paced"
 _PATIENCE_S = 300.0
+_LOOK_EVERY_S = 0.25
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of ours: somebody asked to stop
@@ -97,19 +98,20 @@ def wait_for_arrival(
     moved_at, before = time.monotonic(), None
     try:
         with Live(settings, title, total) as live:
-            while not arrival.settled():
+            while True:
                 if stack is not None:
                     stack.check()
                 lag = arrival.lag()
                 live.update(lag)
+                if arrival.settled(lag):
+                    return
                 if lag != before:
                     moved_at, before = time.monotonic(), lag
                 if time.monotonic() - moved_at > _PATIENCE_S:
                     msg = f"nothing has moved for {_PATIENCE_S:.0f} s ({lag}); see the logs in {settings.data / 'logs'}"
                     raise UnavailableError(msg)
-                if stop.wait(0.1):
+                if stop.wait(_LOOK_EVERY_S):
                     raise Interrupted
-            live.update(arrival.lag())
     finally:
         arrival.close()
 
@@ -157,7 +159,7 @@ def _paced(stack: Supervisor, rate: float, seed: int, stop: threading.Event) -> 
         while sent.is_alive():
             stack.check()
             live.update(arrival.lag())
-            if stop.wait(0.5):
+            if stop.wait(_LOOK_EVERY_S):
                 raise Interrupted
     wait_for_arrival(stack, own, "paced", truth.accepted, stop)
     return freshness(own)

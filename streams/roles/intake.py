@@ -115,7 +115,7 @@ class Intake:
             with self._stages("transaction"):
                 self._write(result)
         except KafkaException as error:
-            self._contract.items.forget(result.contents)
+            self._contract.forget(result)
             self._abort_after(error.args[0])
             return
         self._totals["events"] += result.accepted + len(result.dead_letters)

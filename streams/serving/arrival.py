@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from streams.kafka import client_config
 from streams.settings import Settings
@@ -17,6 +17,7 @@ from streams.telemetry import read_statuses
 __all__ = ["Arrival", "Lag"]
 
 _TIMEOUT_S = 10.0
+_ENCODED = "SELECT count() FROM content FINAL WHERE status = 'ok'"
 #: Everything must look done for this long: vectors cause one more fit, and the fit one more commit.
 _SETTLED_S = 2.5
 
@@ -32,7 +33,7 @@ class Lag:
     profiler : int
         Offsets of `userprism.clicks` that aren't in ClickHouse (control records count too).
     vectors : int
-        Pieces of content whose vector the profiler doesn't have yet.
+        Pieces of content whose vector the profiler doesn't have yet; counted once nothing else is on the road.
     """
 
     intake: int
@@ -74,18 +75,13 @@ class Arrival:
             if name in statuses  # a role on another machine leaves no status here
         )
         known = statuses.get(self._settings.profiler.instance_id, {}).get("vectors")
-        try:
-            encoded = self._client.query("SELECT count() FROM content FINAL WHERE status = 'ok'").result_rows[0][0]
-        except (ClickHouseError, OSError):
-            encoded = (known or 0) + 1
-        known = encoded if known is None else known
-        return Lag(
-            self._lag_of("intake", topics.events), self._lag_of("profiler", topics.clicks), abs(encoded - known), idle
-        )
+        intake, profiler = self._lag_of("intake", topics.events), self._lag_of("profiler", topics.clicks)
+        vectors = 0 if intake or profiler else self._vectors_to_come(known)
+        return Lag(intake, profiler, vectors, idle)
 
-    def settled(self) -> bool:
-        """Whether everything has been done for a while; ask a few times a second."""
-        if not self.lag().done:
+    def settled(self, lag: Lag) -> bool:
+        """Whether everything has been done for a while, `lag` being the newest answer; ask a few times a second."""
+        if not lag.done:
             self._done_since = 0.0
             return False
         self._done_since = self._done_since or time.monotonic()
@@ -97,15 +93,27 @@ class Arrival:
             consumer.close()
         self._client.close()
 
+    def _vectors_to_come(self, known: int | None) -> int:
+        """Asked last, when nothing else is to come: while clicks are on the road ClickHouse has better things to do."""
+        try:
+            encoded: int = self._client.query(_ENCODED).result_rows[0][0]
+        except (ClickHouseError, OSError):
+            return 1
+        return 0 if known is None else abs(encoded - known)
+
     def _lag_of(self, group: str, topic: str) -> int:
         consumer = self._groups[group]
-        partitions = [TopicPartition(topic, p) for p in range(self._settings.kafka.partitions)]
+        numbers = range(self._settings.kafka.partitions)
         try:
-            committed = consumer.committed(partitions, _TIMEOUT_S)
-            lag = 0
-            for entry in committed:
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, entry.partition), _TIMEOUT_S)
-                lag += max(high - (entry.offset if entry.offset >= 0 else low), 0)
+            committed = consumer.committed([TopicPartition(topic, p) for p in numbers], _TIMEOUT_S)
+            # As times OFFSET_BEGINNING and OFFSET_END ask for the ends of the log, all partitions at once.
+            lows, highs = (
+                consumer.offsets_for_times([TopicPartition(topic, p, which) for p in numbers], _TIMEOUT_S)
+                for which in (OFFSET_BEGINNING, OFFSET_END)
+            )
         except KafkaException:
             return 1
-        return lag
+        return sum(
+            max(high.offset - (entry.offset if entry.offset >= 0 else low.offset), 0)
+            for entry, low, high in zip(committed, lows, highs, strict=True)
+        )
