@@ -8,6 +8,7 @@ this costs the rest and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -39,6 +40,7 @@ class Poller:
         self._consumer = consumer
         self._ended: dict[tuple[str, int], int] = {}
         self._looked_at = 0.0
+        self._resumed = False  # and nothing has come since
 
     def consume(self, count: int, wait_s: float) -> list[Message]:
         """Return up to `count` messages, errors and ends of partitions included.
@@ -54,8 +56,11 @@ class Poller:
                 self._wake()
             if self._all_ended():
                 wait_s = 0.0
+        if self._resumed:
+            self._poke()
         messages = self._consumer.consume(1, wait_s)  # even with nothing to come: it serves rebalances and commits
         if messages:
+            self._resumed = False
             messages += self._consumer.consume(count - 1, 0)
             self._note(messages)
             if len(messages) < count and wait_s > 0 and not self._all_ended():
@@ -106,9 +111,16 @@ class Poller:
         for key in grown:
             self._ended.pop(key, None)
 
+    def _poke(self) -> None:
+        """Ask the broker something: after a resume librdkafka's broker thread sleeps on for up to a second (measured)."""
+        for entry in self._consumer.assignment()[:1]:
+            with contextlib.suppress(KafkaException):
+                self._consumer.offsets_for_times([TopicPartition(entry.topic, entry.partition, OFFSET_END)], _TIMEOUT_S)
+
     def _set_paused(self, paused: bool, keys: list[tuple[str, int]]) -> None:
         if not keys:
             return
+        self._resumed |= not paused
         change = self._consumer.pause if paused else self._consumer.resume
         try:
             change([TopicPartition(topic, partition) for topic, partition in keys])

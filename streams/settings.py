@@ -108,7 +108,7 @@ class EncoderSettings(_Section):
     text: str = "text"
     batch: int = 32
     #: niceness of the encoder process: content may wait, clicks may not
-    nice: int = 10
+    nice: int = 19
     models_dir: str = ""
 
 

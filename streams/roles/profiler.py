@@ -39,9 +39,14 @@ log = logging.getLogger(__name__)
 #: A commit is made early when this many people have changed, so that a partition's part stays one block (64 MB).
 _MAX_DIRTY_ROWS = 30_000
 #: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
-_QUIET_S = 0.1
-#: People are looked at again for newly known content at most this often.
+_QUIET_S = 0.15
+#: People are looked at again for newly known content at most this often, and less often while clicks are behind.
 _RELABEL_INTERVAL_S = 1.0
+#: Clicks are behind when the log's end hasn't been seen for this long. Fits and second looks then wait, for so long.
+_BEHIND_S = 0.5
+_PATIENCE_S = 10.0
+#: While clicks are behind nobody gains by a commit a second, and fewer of them write the same people less often.
+_COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
 
 #: Where a crash could leave things half done, in the order they are reached.
@@ -99,7 +104,7 @@ class Profiler:
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
         self._unseen: list[npt.NDArray[np.uint64]] = []
-        self._committed_at = self._read_at = self._relabelled_at = time.monotonic()
+        self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
 
     def step(self) -> None:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
@@ -112,15 +117,16 @@ class Profiler:
                 self._segmentation.observe(partition.state, partition.labels, rows)
         with self._stages("vectors"):
             self._take_vectors()
-        with self._stages("fit"):
-            self._fit_if_due()
         if self._commit_due():
             self.commit()
+        if not self._segmentation.fitted or not self._changed:  # right after a commit a fit keeps nothing waiting
+            with self._stages("fit"):
+                self._fit_if_due()
         self._report()
 
     def commit(self) -> None:
         """Write all changes as one block, then say so: offsets, freshness, notifications."""
-        changed = [partition for partition in self._partitions.values() if partition.changed]
+        changed = self._changed
         with self._stages("model"):
             self._store_model()
         self._at("after model")
@@ -172,6 +178,19 @@ class Profiler:
         quiet = time.monotonic() - self._read_at >= _QUIET_S
         return quiet and bool(self._partitions) and self._clicks.at_end
 
+    @property
+    def _changed(self) -> list[Partition]:
+        """Return the partitions that a commit would say something new about."""
+        return [partition for partition in self._partitions.values() if partition.changed]
+
+    @property
+    def _behind(self) -> bool:
+        return time.monotonic() - self._ended_at > _BEHIND_S
+
+    def _may_wait(self, since: float) -> bool:
+        """Whether work that isn't urgent may wait: clicks are behind, and it was done not long ago."""
+        return self._behind and time.monotonic() - since < _PATIENCE_S
+
     def _acquire(self, number: int, low: int) -> int:
         """Restore a partition that has become ours; return where to read from."""
         stored = restore_partition(self._client, number)
@@ -207,6 +226,8 @@ class Profiler:
                     touched.setdefault(record.partition, []).append(partition.apply(record))
         if records:
             self._read_at = time.monotonic()
+        if self._clicks.at_end:
+            self._ended_at = time.monotonic()
         return {number: np.unique(np.concatenate(rows)) for number, rows in touched.items()}
 
     def _take_vectors(self) -> None:
@@ -214,7 +235,8 @@ class Profiler:
         arrived = self._vectors.poll()
         if len(arrived):
             self._unseen.append(arrived)
-        if not self._unseen or time.monotonic() - self._relabelled_at < _RELABEL_INTERVAL_S:
+        soon = time.monotonic() - self._relabelled_at < _RELABEL_INTERVAL_S
+        if not self._unseen or soon or self._may_wait(self._relabelled_at):
             return
         content = np.concatenate(self._unseen)
         self._unseen.clear()
@@ -224,20 +246,24 @@ class Profiler:
         self._relabelled_at = time.monotonic()
 
     def _fit_if_due(self) -> None:
+        if self._segmentation.fitted and self._may_wait(self._fitted_at):
+            return
         people = [(p.state, p.labels) for p in self._partitions.values()]
         settled = self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
         if people and self._segmentation.fit_if_due(people, drained=settled):
+            self._fitted_at = time.monotonic()
             for partition in self._partitions.values():
                 everybody = np.arange(partition.state.people, dtype=np.int32)
                 partition.mark(self._segmentation.relabel(partition.state, partition.labels, everybody))
 
     def _commit_due(self) -> bool:
         waited_s = time.monotonic() - self._committed_at
-        changed = [partition for partition in self._partitions.values() if partition.changed]
+        interval_s = max(self._settings.profiler.commit_interval_ms / 1000, _COMMIT_BEHIND_S if self._behind else 0.0)
+        changed = self._changed
         if not changed:
             return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
         return (
-            waited_s * 1000 >= self._settings.profiler.commit_interval_ms
+            waited_s >= interval_s
             or self._log_read
             or max(partition.dirty_rows for partition in changed) >= _MAX_DIRTY_ROWS
         )
@@ -282,6 +308,6 @@ class Profiler:
             accepted=sum(p.state.accepted for p in partitions),
             vectors=len(self._vectors.table),
             model_version=self._model_version,
-            idle=self._log_read and not self._unseen and not any(p.changed for p in partitions),
+            idle=self._log_read and not self._unseen and not self._changed,
             stages=self._stages.seconds,
         )

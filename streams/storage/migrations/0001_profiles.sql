@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS profiles
     features         Map(LowCardinality(String), Float64),
     touched          Array(UInt64),
     layout           UInt64,
-    state            String CODEC(ZSTD(1)),
+    state            String CODEC(LZ4),
 
     -- a position
     dedup_start      UInt64,
