@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import StateError, UnavailableError
 from streams.settings import Settings
 
 __all__ = [
     "PADDING_HEADER",
+    "Place",
     "client_config",
     "consumer_config",
     "end_offsets",
     "ensure_topics",
+    "headers_of",
+    "place_of",
     "produce",
     "producer_config",
     "wait_for_broker",
@@ -90,6 +94,30 @@ def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = No
             producer.poll(_QUEUE_FULL_S)
         else:
             return
+
+
+class Place(NamedTuple):
+    """Where a record is."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def place_of(message: Message) -> Place:
+    """Return where a record (or the end of a partition, reported as an error) is."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        msg = f"librdkafka reports something without a place: {message.error()}"
+        raise UnavailableError(msg)
+    return Place(topic, partition, offset)
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """Return a record's headers, in their order."""
+    given = message.headers() or []
+    pairs = given.items() if isinstance(given, dict) else given
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
 
 
 def end_offsets(settings: Settings, topic: str, *, committed: bool = True) -> dict[int, int]:

@@ -13,6 +13,8 @@ import time
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streams.kafka import place_of
+
 __all__ = ["Poller"]
 
 #: An idle consumer looks again after this long: it is the most that freshness loses.
@@ -78,13 +80,14 @@ class Poller:
         new: set[tuple[str, int]] = set()
         for message in messages:
             error = message.error()
-            key = (message.topic(), message.partition())
+            place = place_of(message)
+            key = place.topic, place.partition
             if error is None:
                 if self._ended.pop(key, None) is not None and key not in new:
                     self._set_paused(False, [key])
                 new.discard(key)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                self._ended[key] = message.offset()
+                self._ended[key] = place.offset
                 new.add(key)
         if new:
             self._set_paused(True, sorted(new))

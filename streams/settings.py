@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,7 +37,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One table of the file; an unknown key is an error, not a silent default."""
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(_Section, frozen=True):
     """Where the broker is and how topics are named."""
 
     bootstrap: str = ""
@@ -57,7 +57,7 @@ class KafkaSettings(_Section):
         return Topics(self.events_topic, self.prefix)
 
 
-class ClickHouseSettings(_Section):
+class ClickHouseSettings(_Section, frozen=True):
     """Where ClickHouse's HTTP interface is."""
 
     url: str = ""
@@ -69,7 +69,7 @@ class ClickHouseSettings(_Section):
     reader_password: str = ""
 
 
-class IntakeSettings(_Section):
+class IntakeSettings(_Section, frozen=True):
     """How intake reads and cuts blocks."""
 
     instance_id: str = "intake-0"
@@ -84,14 +84,14 @@ class IntakeSettings(_Section):
     future_tolerance_s: int = 600
 
 
-class DedupSettings(_Section):
+class DedupSettings(_Section, frozen=True):
     """How far back a repeated message id is recognised."""
 
     window_s: int = 600
     max_ids: int = 20_000_000
 
 
-class ProfilerSettings(_Section):
+class ProfilerSettings(_Section, frozen=True):
     """How the profiler reads, commits and holds its lease."""
 
     instance_id: str = "profiler-0"
@@ -101,7 +101,7 @@ class ProfilerSettings(_Section):
     lease: bool = True
 
 
-class EncoderSettings(_Section):
+class EncoderSettings(_Section, frozen=True):
     """Which encoder reads text, and how much processor it may take."""
 
     instance_id: str = "encoder-0"
@@ -112,7 +112,7 @@ class EncoderSettings(_Section):
     models_dir: str = ""
 
 
-class FeatureSettings(_Section):
+class FeatureSettings(_Section, frozen=True):
     """One declared feature; `kind` names the algebra, the rest are its parameters."""
 
     name: str
@@ -128,12 +128,12 @@ class FeatureSettings(_Section):
     options: dict[str, Any] = {}
 
 
-class SegmentationSettings(_Section):
+class SegmentationSettings(_Section, frozen=True):
     """The k-means behind the segments and the parts of the vector it sees."""
 
     n_clusters: int = 8
     rate: float = 0.01
-    mode: str = "adaptive"
+    mode: Literal["adaptive", "strict"] = "adaptive"
     seed: int = 7
     #: weight of each part of the person's vector
     parts: dict[str, float] = msgspec.field(
@@ -146,7 +146,7 @@ class SegmentationSettings(_Section):
     margin: float = 0.1
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """Everything `userprism.toml` can say."""
 
     data_dir: str = ".userprism"

@@ -19,9 +19,11 @@ _TIME_MS = 1_700_000_000_000
 def warm_up() -> None:
     """Send two events through contract, state, packing, restore and interest."""
     values = [
-        (b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'
-        b'"properties":{"product_id":"p1","name":"a title","category":"c","price":1.5,"revenue":2.5},'
-        b'"context":{"device":{"type":"mobile"},"traits":{"gender":"f"}}}'),
+        (
+            b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'
+            b'"properties":{"product_id":"p1","name":"a title","category":"c","price":1.5,"revenue":2.5},'
+            b'"context":{"device":{"type":"mobile"},"traits":{"gender":"f"}}}'
+        ),
         b'{"type":"page","userId":"u2","messageId":"m2","timestamp":"2026-01-01T00:00:00.5Z"}',
     ]
     contract = Contract(1, Limits(), 0)

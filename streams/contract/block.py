@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +73,9 @@ class Names:
     def to_arrow(self) -> pa.DictionaryArray:
         """Return an Arrow dictionary, null for -1."""
         missing = self.codes < 0
-        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=missing if missing.any() else None), self.values)
+        return pa.DictionaryArray.from_arrays(
+            pa.array(self.codes, mask=missing if missing.any() else None), self.values
+        )
 
     def compact(self) -> Names:
         """Return the same with those values only that occur."""

@@ -75,8 +75,12 @@ class Contexts:
                 traits = self._text(known.raw_traits, bytes(own_traits[i]))
                 codes[i] = len(found)
                 found.append(known._replace(traits=traits))
-        devices, countries, traits, _ = zip(*found, strict=True) if found else ((), (), (), ())
-        return ContextTable(codes, list(devices), list(countries), list(traits))
+        return ContextTable(
+            codes,
+            [known.device for known in found],
+            [known.country for known in found],
+            [known.traits for known in found],
+        )
 
     def _read(self, raw: bytes) -> _Known:
         known = self._known.get(raw)

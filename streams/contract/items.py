@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import xxhash
 
@@ -14,16 +14,12 @@ from streams.contract.event import Product, Properties
 
 __all__ = ["Items"]
 
-_key = attrgetter(
-    "product_id", "sku", "content_id", "article_id", "name", "title", "url", "image_url", "brand"
-)
+_key = attrgetter("product_id", "sku", "content_id", "article_id", "name", "title", "url", "image_url", "brand")
 _NAME, _TITLE = 4, 5
 _rare = attrgetter("products", "categories", "text", "body", "review_body", "query")
 _NOTHING_RARE = (None,) * 6
 #: A key that is never remembered.
 _NEVER_KNOWN = object()
-_T = TypeVar("_T")
-
 _KEPT = 200_000
 _MOST_CATEGORIES = 32
 _MOST_PRODUCTS = 200
@@ -44,7 +40,9 @@ class Items:
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._new: list[Content] = []
 
-    def of_many(self, properties: Sequence[Properties], at_us: Sequence[int]) -> tuple[list[list[str]], list[list[int]]]:
+    def of_many(
+        self, properties: Sequence[Properties], at_us: Sequence[int]
+    ) -> tuple[list[list[str]], list[list[int]]]:
         """Return the categories and the content ids that each event touches; new content waits in `take_new`.
 
         Parameters
@@ -98,7 +96,7 @@ class Items:
         self._new.append(content)
 
 
-def _remember(memory: dict[object, _T], key: object, value: _T) -> None:
+def _remember(memory: dict[object, Any], key: object, value: object) -> None:
     if len(memory) >= _KEPT:
         memory.clear()
     memory[key] = value

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from streams.kernel import kernel
 
 __all__ = ["needs_a_closer_look"]
 
@@ -45,7 +46,7 @@ def needs_a_closer_look(values: Sequence[bytes], most_bytes: int, most_depth: in
     return out
 
 
-@numba.njit(cache=True)
+@kernel
 def _scan(
     starts: npt.NDArray[np.int64], letters: npt.NDArray[np.uint8], most_bytes: int, most_depth: int,
     out: npt.NDArray[np.bool_],
@@ -64,7 +65,7 @@ def _scan(
                 escaped = letter == 92 and not escaped
                 continue
             quoted = letter == 34
-            brackets += letter == 123 or letter == 91
+            brackets += letter in {123, 91}
             if 48 <= letter <= 57:
                 digits += 1
                 exponent |= digits >= _MANY_DIGITS
@@ -75,7 +76,7 @@ def _scan(
         out[i] = brackets > most_depth or exponent or (wide and not _is_utf8(letters, start, end))
 
 
-@numba.njit(cache=True)
+@kernel
 def _long_exponent(letters: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     if at < end and letters[at] == 43:
         at += 1
@@ -86,7 +87,7 @@ def _long_exponent(letters: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     return True
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_utf8(letters: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     """Check as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF."""
     while at < end:

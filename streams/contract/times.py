@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from streams.contract.event import Event
+from streams.kernel import kernel
 
 __all__ = ["INVALID", "MISSING", "corrected", "event_times", "parse_many", "parse_time"]
 
@@ -71,9 +71,7 @@ def parse_many(values: Sequence[object]) -> Int64s:
     return out
 
 
-def event_times(
-    events: Sequence[Event], record_us: Int64s, tolerance_us: int
-) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+def event_times(events: Sequence[Event], record_us: Int64s, tolerance_us: int) -> tuple[Int64s, npt.NDArray[np.bool_]]:
     """Return `corrected` of the times that events carry; `record_us` is the record time of each."""
     return corrected(
         parse_many([event.timestamp for event in events]),
@@ -134,18 +132,18 @@ def _in_range(at_us: int) -> int:
     return at_us if 0 <= at_us <= _LAST_US else INVALID
 
 
-@numba.njit(cache=True)
-def _digits(letters: npt.NDArray[np.uint8], start: int, count: int) -> int:
-    number = 0
+@kernel
+def _digits(letters: npt.NDArray[np.uint8], start: int, count: int) -> np.int64:
+    number = np.int64(0)
     for i in range(start, start + count):
         digit = np.int64(letters[i]) - 48
         if digit < 0 or digit > 9:
-            return -1
+            return np.int64(-1)
         number = number * 10 + digit
     return number
 
 
-@numba.njit(cache=True)
+@kernel
 def _parse_usual(starts: npt.NDArray[np.int32], letters: npt.NDArray[np.uint8], out: Int64s) -> None:
     """Parse YYYY-MM-DDTHH:MM:SS[.fraction]Z (also +00:00); INVALID for anything else, MISSING for nothing."""
     for i in range(len(out)):
@@ -171,7 +169,7 @@ def _parse_usual(starts: npt.NDArray[np.int32], letters: npt.NDArray[np.uint8], 
             continue
         at = start + 19
         end = start + n
-        fraction = 0
+        fraction = np.int64(0)
         if letters[at] == 46:
             at += 1
             scale = 100_000

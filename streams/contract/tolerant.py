@@ -121,14 +121,14 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
 def _properties(p: dict[str, Any]) -> Properties:
     listed = p.get("products")
     products = [_product(entry) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else None
-    category = p.get("category")
+    category, categories = p.get("category"), p.get("categories")
     names = ("name", "title", "brand", "currency", "url", "image_url", "text", "body", "review_body", "query")
     return Properties(
         **cast(dict[str, Any], {name: _id(p.get(name)) for name in ("product_id", "sku", "content_id", "article_id")}),
         **cast(dict[str, Any], {name: as_text(p.get(name)) or None for name in names}),
         **cast(dict[str, Any], {name: _number(p.get(name)) for name in ("price", "quantity", "revenue", "total")}),
         category=_texts(category) if isinstance(category, list) else as_text(category) or None,
-        categories=_texts(p.get("categories")) if isinstance(p.get("categories"), list) else None,
+        categories=_texts(categories) if isinstance(categories, list) else None,
         products=products,
     )
 

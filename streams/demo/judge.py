@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
@@ -25,7 +26,8 @@ def judge(settings: Settings, client: Client, truth: Truth) -> dict[str, float]:
     The two baselines run our own k-means on the restored state with one part of the vector switched off; the oracle
     runs it on the true tastes, which nobody can see: a ceiling.
     """
-    held = dict(client.query("SELECT profile_id, segment FROM current_profiles").result_rows)
+    rows = client.query("SELECT profile_id, segment FROM current_profiles").result_rows
+    held = {str(person): int(segment) for person, segment in rows}
     people = [person for person in truth.personas if person in held]
     personas = [truth.personas[person] for person in people]
     states, table = _restored(settings, client)
@@ -79,7 +81,7 @@ def _segmented(
 
 
 def _ari(truth: Iterable[int], labels: Iterable[int]) -> float:
-    metric = AdjustedRand()
+    metric: Any = AdjustedRand()  # type: ignore[no-untyped-call]
     for expected, found in zip(truth, labels, strict=True):
         metric.update(expected, found)
     return round(float(metric.get()), 4)

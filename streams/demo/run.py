@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -74,12 +75,13 @@ def run_demo(
         rate = summary.events_per_second / 2
         say(f"measuring freshness: {_PACED_S:.0f} s at {rate:,.0f} events/s, half of what was just reached")
         median, high = _paced(stack, rate, seed + 1, stop)
-        fields = msgspec.structs.asdict(summary) | {"freshness_p50_s": median, "freshness_p99_s": high}
+        fields: dict[str, Any] = msgspec.structs.asdict(summary) | indices
+        fields |= {"freshness_p50_s": median, "freshness_p99_s": high}
         if stay is not None:
             stack.stop_roles()
             _start(stack, stack.settings, {}, stop)
             stay(stack)
-        return DemoSummary(**fields, **indices)
+        return DemoSummary(**fields)
 
 
 def wait_for_arrival(

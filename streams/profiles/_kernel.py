@@ -1,27 +1,21 @@
-"""What every numba kernel of the profiles shares: how it is compiled, how it hashes, how its arrays grow."""
+"""What every numba kernel of the profiles shares: how it hashes, how its arrays grow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "grown", "kernel", "mixed", "pair_hash", "room_for"]
+from streams.kernel import kernel
 
-F = TypeVar("F", bound=Callable[..., object])
+__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "grown", "mixed", "pair_hash", "room_for"]
+
 A = TypeVar("A", bound=np.generic)
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
-
-
-def kernel(function: F) -> F:
-    """Compile a loop with numba, cached on disk; no fast-math, so that equal input means equal bits."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 @kernel
@@ -35,7 +29,8 @@ def mixed(x: np.uint64) -> np.uint64:
 @kernel
 def pair_hash(a: np.int64, b: np.int64) -> np.uint64:
     """Return a hash of two small integers."""
-    return mixed((np.uint64(a) << np.uint64(32)) ^ np.uint64(b) ^ np.uint64(0x9E3779B97F4A7C15))
+    h: np.uint64 = mixed((np.uint64(a) << np.uint64(32)) ^ np.uint64(b) ^ np.uint64(0x9E3779B97F4A7C15))
+    return h
 
 
 @kernel
@@ -44,7 +39,8 @@ def bytes_hash(data: npt.NDArray[np.uint8], start: int, stop: int, seed: np.uint
     h = np.uint64(0xCBF29CE484222325) ^ seed
     for i in range(start, stop):
         h = (h ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
-    return mixed(h)
+    out: np.uint64 = mixed(h)
+    return out
 
 
 def room_for(needed: int, present: int) -> int:

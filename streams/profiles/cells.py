@@ -22,9 +22,21 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from streams.profiles._kernel import Int64s, kernel
+from streams.kernel import kernel
+from streams.profiles._kernel import Int64s
 
-__all__ = ["COUNT", "DECAY", "LATEST", "MOMENTS", "NEWEST", "SESSIONS", "SUM", "cell_width", "merge_cell", "update_cell"]
+__all__ = [
+    "COUNT",
+    "DECAY",
+    "LATEST",
+    "MOMENTS",
+    "NEWEST",
+    "SESSIONS",
+    "SUM",
+    "cell_width",
+    "merge_cell",
+    "update_cell",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,9 +131,7 @@ def merge_cell(
 
 
 @kernel
-def _merge_sessions(
-    ints: Int64s, row: int, at: int, from_ints: Int64s, from_row: int, from_at: int, gap: int
-) -> None:
+def _merge_sessions(ints: Int64s, row: int, at: int, from_ints: Int64s, from_row: int, from_at: int, gap: int) -> None:
     """Add the counts; newest sessions that touch are one."""
     if from_ints[from_row, from_at] == 0:
         return

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.profiles._kernel import Int32s, Int64s, grown, kernel, pair_hash
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, grown, pair_hash
 
 __all__ = ["MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "entry_at", "family_and_key"]
 
@@ -113,13 +114,15 @@ class Entries:
 
 
 @kernel
-def pair_of(row: int, family: int, key: int) -> int:
+def pair_of(row: int, family: int, key: int) -> np.int64:
     """Return the word that identifies an entry: row, family, key."""
-    return (np.int64(row) << np.int64(KEY_BITS + FAMILY_BITS)) | (np.int64(family) << np.int64(KEY_BITS)) | np.int64(key)
+    return (
+        (np.int64(row) << np.int64(KEY_BITS + FAMILY_BITS)) | (np.int64(family) << np.int64(KEY_BITS)) | np.int64(key)
+    )
 
 
 @kernel
-def family_and_key(pair: int) -> tuple[int, int]:
+def family_and_key(pair: int) -> tuple[np.int64, np.int64]:
     """Return (family, key) of the word that identifies an entry."""
     key = pair & ((np.int64(1) << np.int64(KEY_BITS)) - np.int64(1))
     family = (pair >> np.int64(KEY_BITS)) & ((np.int64(1) << np.int64(FAMILY_BITS)) - np.int64(1))

@@ -11,7 +11,8 @@ import secrets
 import numpy as np
 import numpy.typing as npt
 
-from streams.profiles._kernel import Int64s, UInt64s, kernel, mixed, room_for
+from streams.kernel import kernel
+from streams.profiles._kernel import Int64s, UInt64s, mixed, room_for
 
 __all__ = ["DedupWindow"]
 
@@ -116,7 +117,7 @@ def _find(hash_: np.uint64, ring: UInt64s, slots: Int64s, seed: np.uint64) -> np
     """Return the slot of a hash, or the empty one where it belongs."""
     mask = np.uint64(len(slots) - 1)
     inside = np.uint64(len(ring) - 1)
-    slot = mixed(hash_ ^ seed) & mask
+    slot: np.uint64 = mixed(hash_ ^ seed) & mask
     while slots[slot] >= 0 and ring[np.uint64(slots[slot]) & inside] != hash_:
         slot = (slot + np.uint64(1)) & mask
     return slot

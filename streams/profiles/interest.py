@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from streams.profiles._kernel import Int64s, UInt64s, grown, kernel, mixed
+from streams.kernel import kernel
+from streams.profiles._kernel import Int64s, UInt64s, grown, mixed
 
 __all__ = ["VectorTable", "interest"]
 
@@ -35,7 +36,9 @@ class VectorTable:
     def upsert(self, content_ids: UInt64s, vectors: Vectors) -> None:
         """Take in vectors (n, dim) of content (n,)."""
         if vectors.shape != (len(content_ids), self.dim):
-            msg = f"vectors of shape {vectors.shape} for {len(content_ids)} pieces of content; expected width {self.dim}"
+            msg = (
+                f"vectors of shape {vectors.shape} for {len(content_ids)} pieces of content; expected width {self.dim}"
+            )
             raise ValueError(msg)
         needed = len(self) + len(content_ids)
         self._ids, self.vectors = grown(self._ids, needed), grown(self.vectors, needed)
@@ -75,7 +78,7 @@ def interest(ids: UInt64s, weights: Floats, table: VectorTable) -> tuple[Floats,
 @kernel
 def _find(content: np.uint64, ids: UInt64s, slots: Int64s) -> np.uint64:
     mask = np.uint64(len(slots) - 1)
-    slot = mixed(content) & mask
+    slot: np.uint64 = mixed(content) & mask
     while slots[slot] >= 0 and ids[slots[slot]] != content:
         slot = (slot + np.uint64(1)) & mask
     return slot

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from streams.errors import StateError
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s
 from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at, family_and_key
 from streams.profiles.layout import Layout
 from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
@@ -32,14 +33,28 @@ _Strings = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
 _Touched = tuple[UInt64s, npt.NDArray[np.float64], Int64s, Int32s]
 
 
-def pack(rows: Int32s, layout: Layout, dense: DenseRows, entries: Entries, touches: Touches, names: StringTable) -> pa.Array:
+def pack(
+    rows: Int32s, layout: Layout, dense: DenseRows, entries: Entries, touches: Touches, names: StringTable
+) -> pa.Array:
     """Return the packed state of each row as a binary array."""
     arrays = entries.arrays()
     widths, texts = layout.family_widths, layout.family_texts
     offsets = np.zeros(len(rows) + 1, np.int32)
     _sizes(rows, dense.ints, layout.row_words, arrays, widths, texts, touches.held, names.offsets, offsets)
     data = np.zeros(int(offsets[-1]), np.uint8)
-    _write(rows, dense.ints, layout.row_words, arrays, widths, texts, touches.arrays(), names.offsets, names.data, offsets, data)
+    _write(
+        rows,
+        dense.ints,
+        layout.row_words,
+        arrays,
+        widths,
+        texts,
+        touches.arrays(),
+        names.offsets,
+        names.data,
+        offsets,
+        data,
+    )
     return pa.Array.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
@@ -75,8 +90,8 @@ def unpack(
 
 
 @kernel
-def _text_length(name: int, starts: Int64s) -> int:
-    return min(starts[name + 1] - starts[name], _LONGEST_KEY)
+def _text_length(name: int, starts: Int64s) -> np.int64:
+    return min(starts[name + 1] - starts[name], np.int64(_LONGEST_KEY))
 
 
 @kernel
@@ -111,11 +126,12 @@ def _put(data: Bytes, at: int, value: int, size: int) -> int:
 @kernel
 def _put_text(data: Bytes, at: int, name: int, starts: Int64s, letters: Bytes) -> int:
     length = _text_length(name, starts)
-    at = _put(data, at, length, 2)
+    first: int = _put(data, at, length, 2)
     begin = starts[name]
     for i in range(length):
-        data[at + i] = letters[begin + i]
-    return at + length
+        data[first + i] = letters[begin + i]
+    end: int = first + length
+    return end
 
 
 @kernel
@@ -159,7 +175,7 @@ def _write(
 
 
 @kernel
-def _take(data: Bytes, at: int, size: int) -> int:
+def _take(data: Bytes, at: int, size: int) -> np.int64:
     word = np.uint64(0)
     for i in range(size):
         word |= np.uint64(data[at + i]) << np.uint64(8 * i)

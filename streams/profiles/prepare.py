@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contract import Block, Names
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel, mixed
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, mixed
 from streams.profiles.features import Feature
 from streams.profiles.strings import StringTable
 
@@ -78,7 +79,9 @@ class Prepared:
         else:
             values = getattr(self._block, feature.of)[self._kept][events]
             # An order without an amount is still an order; a price that isn't there is no price.
-            values, keep = (np.nan_to_num(values), keep) if feature.kind == "rfm" else (values, keep & ~np.isnan(values))
+            values, keep = (
+                (np.nan_to_num(values), keep) if feature.kind == "rfm" else (values, keep & ~np.isnan(values))
+            )
         return (events, keys, values) if keep.all() else (events[keep], keys[keep], values[keep])
 
     @cached_property

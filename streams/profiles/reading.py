@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel, mixed
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, mixed
 from streams.profiles.cells import DECAY, LATEST
 from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, family_and_key
 from streams.profiles.features import Feature
@@ -135,7 +136,9 @@ class Reader:
 
     def _one(self, label: str, rows: Int32s, values: npt.NDArray[np.generic]) -> _Numbers:
         has = np.flatnonzero(values).astype(np.int32)
-        return _Numbers(has, np.full(len(has), self._labels.intern_one(label), np.int32), values[has].astype(np.float64))
+        return _Numbers(
+            has, np.full(len(has), self._labels.intern_one(label), np.int32), values[has].astype(np.float64)
+        )
 
     def _label(self, prefix: str, names: Int32s) -> Int32s:
         """Return label ids of ``prefix/name``; each is spelled out once."""
@@ -169,13 +172,18 @@ class Reader:
                 return np.column_stack((np.log1p(ints[:, 0]), np.log(events / np.maximum(ints[:, 0], 1))))
             case "moments":
                 mean = np.where(ints[:, 0] > 0, np.log1p(np.maximum(floats[:, 1], 0)), np.nan)
-                deviation = np.where(ints[:, 0] > 1, np.log1p(np.sqrt(floats[:, 2] / np.maximum(ints[:, 0], 1))), np.nan)
+                deviation = np.where(
+                    ints[:, 0] > 1, np.log1p(np.sqrt(floats[:, 2] / np.maximum(ints[:, 0], 1))), np.nan
+                )
                 return np.column_stack((mean, deviation))
             case "hours" | "weekdays":
-                return _circle(ints)
+                shares: Floats = _circle(ints)
+                return shares
             case "cross" | "count":
-                return np.sqrt(ints / np.maximum(ints.sum(axis=1, keepdims=True), 1))
-        return np.log1p(np.maximum(floats[:, -1:], 0))
+                roots: Floats = np.sqrt(ints / np.maximum(ints.sum(axis=1, keepdims=True), 1))
+                return roots
+        newest: Floats = np.log1p(np.maximum(floats[:, -1:], 0))
+        return newest
 
     def _hashed_shares(self, feature: Feature, rows: Int32s, dimensions: int) -> Floats:
         family = self._layout.place(feature)[0]
@@ -268,7 +276,9 @@ def _hash_shares(
 
 
 @kernel
-def _hash_traits(rows: Int32s, family: int, wanted: Int32s, table: EntryArrays, fixed: UInt64s, columns: Floats) -> None:
+def _hash_traits(
+    rows: Int32s, family: int, wanted: Int32s, table: EntryArrays, fixed: UInt64s, columns: Floats
+) -> None:
     for i in range(len(rows)):
         entry = table.head[rows[i]]
         while entry >= 0:

@@ -152,7 +152,14 @@ class Segmentation:
         raw, labels.known[rows] = self._space.raw(state, rows)
         labels.stabiliser.forget(rows)
         now = labels.stabiliser.assign(rows, self._space.transform(raw), self._model)
-        return rows[now != labels.committed[rows]]
+        changed: Rows = rows[now != labels.committed[rows]]
+        return changed
+
+    def orphans(self, state: PartitionState, labels: PartitionLabels) -> Rows:
+        """Return the people whose segment no longer exists: its centre was moved elsewhere under a new id."""
+        labels.resize(state.people)
+        held = labels.of(np.arange(state.people, dtype=np.int32))
+        return np.flatnonzero((held >= 0) & ~np.isin(held, self._model.segment_ids)).astype(np.int32)
 
     def fit_if_due(self, people: Sequence[tuple[PartitionState, PartitionLabels]], *, drained: bool) -> bool:
         """Fit the centres on a sample of everybody when there is a reason to; return whether it was done."""

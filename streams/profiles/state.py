@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from streams.contract import Block
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, kernel
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s
 from streams.profiles.cells import merge_cell, update_cell
 from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at, family_and_key
 from streams.profiles.dedup import DedupWindow

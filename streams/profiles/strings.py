@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, bytes_hash, grown, kernel
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, bytes_hash, grown
 
 __all__ = ["Bytes", "StringTable", "string_buffers"]
 

@@ -10,7 +10,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown, kernel
+from streams.kernel import kernel
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
 
 __all__ = ["Touches", "touch"]
 
@@ -58,7 +59,8 @@ class Touches:
 
     def rows_touching(self, content: UInt64s, people: int) -> Int32s:
         """Return the people who hold a touch of any of these."""
-        return _rows_touching(self.ids, self.held, people, np.unique(content))
+        rows: Int32s = _rows_touching(self.ids, self.held, people, np.unique(content))
+        return rows
 
 
 @kernel
@@ -99,7 +101,14 @@ def touch(
 
 @kernel
 def _update(
-    rows: Int32s, content: UInt64s, at_us: Int64s, rate: float, ids: UInt64s, weights: Floats, times: Int64s, held: Int32s
+    rows: Int32s,
+    content: UInt64s,
+    at_us: Int64s,
+    rate: float,
+    ids: UInt64s,
+    weights: Floats,
+    times: Int64s,
+    held: Int32s,
 ) -> None:
     for i in range(len(rows)):
         touch(rows[i], content[i], at_us[i], 1.0, rate, ids, weights, times, held)

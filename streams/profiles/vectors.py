@@ -77,7 +77,7 @@ class VectorSpace:
             if name not in _SCALED_BY_COLUMN:
                 part = np.full(width, np.sqrt(np.mean(part**2)))
             columns = self._behaviour_weights if name == "behaviour" else np.ones(width)
-            share = self._weights.get(name, 0.0) * columns / max(np.linalg.norm(columns), _SMALLEST_SCALE)
+            share = self._weights.get(name, 0.0) * columns / max(float(np.linalg.norm(columns)), _SMALLEST_SCALE)
             scales.append(np.where(part > _SMALLEST_SCALE, share / np.maximum(part, _SMALLEST_SCALE), 0.0))
         self._scale = np.concatenate(scales)
 

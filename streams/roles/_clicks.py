@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
-from streams.kafka import client_config, consumer_config
+from streams.kafka import client_config, consumer_config, place_of
 from streams.polling import Poller
 from streams.settings import Settings
 
@@ -104,15 +104,16 @@ class Clicks:
         records = []
         for message in self._poller.consume(_BLOCKS_A_POLL, _POLL_S):
             error = message.error()
+            place = place_of(message)
             if error is None:
-                self._reached[message.partition()] = None
+                self._reached[place.partition] = None
                 value = message.value()
                 if value:  # an empty record pads a broker's log after an unclean stop
-                    records.append(_record(message, value))
+                    records.append(Record(place.partition, place.offset, message.timestamp()[1] * 1000, value))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                self._reached[message.partition()] = message.offset()
+                self._reached[place.partition] = place.offset
             elif error.code() in _OUT_OF_RANGE:
-                raise StateError(self._out_of_range(message))
+                raise StateError(self._out_of_range(place.partition, error))
             elif error.fatal():
                 msg = f"another process with the same instance id has taken this member's place ({error.str()})"
                 raise AlreadyRunningError(msg)
@@ -186,10 +187,10 @@ class Clicks:
             failure, self._failure = self._failure, None
             raise failure
 
-    def _out_of_range(self, message: Message) -> str:
+    def _out_of_range(self, partition: int, error: KafkaError) -> str:
         return (
-            f"{self._topic}[{message.partition()}] no longer holds the offset that the stored position names "
-            f"({message.error().str()}). Events between were deleted by retention or lost by the broker. "
+            f"{self._topic}[{partition}] no longer holds the offset that the stored position names "
+            f"({error.str()}). Events between were deleted by retention or lost by the broker. "
             "Going on would skip them silently: restore the topic, or start afresh with another kafka.prefix and "
             "clickhouse.database"
         )
@@ -217,6 +218,3 @@ def refuse_second_profiler(settings: Settings) -> None:
         )
         raise AlreadyRunningError(msg)
 
-
-def _record(message: Message, value: bytes) -> Record:
-    return Record(message.partition(), message.offset(), message.timestamp()[1] * 1000, value)

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer
 
 from streams.contract.dead_letters import DeadLetter, from_record
 from streams.errors import UserprismError
-from streams.kafka import consumer_config
+from streams.kafka import consumer_config, headers_of
 from streams.polling import Poller
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -74,7 +74,7 @@ class DeadLetterSink(threading.Thread):
                 continue
             consumer.store_offsets(message)
             try:
-                letters.append(from_record(message.key(), message.value(), message.headers() or []))
+                letters.append(from_record(message.key(), message.value(), headers_of(message)))
             except (KeyError, ValueError):
                 log.warning("record %d of %s is no dead letter of ours", message.offset(), message.topic())
         return letters

@@ -71,9 +71,10 @@ class VectorFeed:
                     f"vectors between the table and the topic are gone ({error.str()}); restart to read the table again"
                 )
                 raise StateError(msg)
-            if error is not None or not message.value():
+            value = message.value()
+            if error is not None or not value:
                 continue
-            batch = decode_vectors(message.value())
+            batch = decode_vectors(value)
             if batch.space_id != self.space_id:
                 continue
             good = batch.ok

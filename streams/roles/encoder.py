@@ -135,9 +135,10 @@ class EncoderRole:
     def _poll(self) -> list[Content]:
         contents = []
         for message in self._poller.consume(_BATCH, _POLL_S):
-            if message.error() is not None:
-                if message.error().code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                    log.warning("%s", message.error().str())
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    log.warning("%s", error.str())
                 continue
             self._consumer.store_offsets(message)
             value = message.value()

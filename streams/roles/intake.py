@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.errors import AlreadyRunningError, UnavailableError
-from streams.kafka import PADDING_HEADER, consumer_config, produce, producer_config
+from streams.kafka import PADDING_HEADER, consumer_config, headers_of, place_of, produce, producer_config
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
@@ -212,10 +212,9 @@ class Intake:
 
 
 def _is_padding(message: Message) -> bool:
-    return any(name == PADDING_HEADER for name, _ in message.headers() or ())
+    return any(name == PADDING_HEADER for name, _ in headers_of(message))
 
 
 def _incoming(message: Message) -> Incoming:
-    return Incoming(
-        message.topic(), message.partition(), message.offset(), message.key(), list(message.headers() or ())
-    )
+    place, key = place_of(message), message.key()
+    return Incoming(place.topic, place.partition, place.offset, key, headers_of(message))

@@ -103,6 +103,7 @@ class Profiler:
         self._notifier = Notifier(settings)
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
+        self._segments: list[int] = []
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
 
@@ -115,6 +116,7 @@ class Profiler:
             for number, rows in touched.items():
                 partition = self._partitions[number]
                 self._segmentation.observe(partition.state, partition.labels, rows)
+            self._resettle()
         with self._stages("vectors"):
             self._take_vectors()
         if self._commit_due():
@@ -229,6 +231,16 @@ class Profiler:
         if self._clicks.at_end:
             self._ended_at = time.monotonic()
         return {number: np.unique(np.concatenate(rows)) for number, rows in touched.items()}
+
+    def _resettle(self) -> None:
+        """Give people whose segment has ceased to exist another one, also those who haven't come again."""
+        segments = self._segmentation.model.segment_ids.tolist()
+        if segments == self._segments:
+            return
+        self._segments = segments
+        for partition in self._partitions.values():
+            orphans = self._segmentation.orphans(partition.state, partition.labels)
+            partition.mark(self._segmentation.relabel(partition.state, partition.labels, orphans))
 
     def _take_vectors(self) -> None:
         """People whose content has just become known are looked at again, some time later and all at once."""

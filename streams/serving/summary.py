@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from streams.kafka import headers_of
 from streams.records import records_until_end
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -74,7 +75,7 @@ def count_dead_letters(settings: Settings) -> Counter[str]:
     """Read the topic of dead letters to its end and count reasons."""
     reasons: Counter[str] = Counter()
     for message in records_until_end(settings, settings.kafka.topics.dead_letters):
-        for name, value in message.headers() or ():
+        for name, value in headers_of(message):
             if name == "dlq_reason":
                 reasons[(value or b"").decode()] += 1
     return reasons

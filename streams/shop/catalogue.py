@@ -82,6 +82,6 @@ class Catalogue:
             titles,
             np.array(themes),
             np.array(chinese),
-            np.round(random.lognormal(3.0, 0.5, n), 2),
-            1.0 / (1.0 + random.permutation(n)),
+            np.round(random.lognormal(3.0, 0.5, n), 2).astype(np.float64),
+            1.0 / (1.0 + random.permutation(n).astype(np.float64)),
         )

@@ -236,4 +236,5 @@ def _dirichlet(random: np.random.Generator, alpha: Floats) -> Floats:
 def _choose(random: np.random.Generator, shares: Floats) -> npt.NDArray[np.int64]:
     edges = np.cumsum(shares, axis=1)
     found: npt.NDArray[np.int64] = (random.random((len(shares), 1)) > edges).sum(axis=1)
-    return np.minimum(found, shares.shape[1] - 1)
+    found = np.minimum(found, shares.shape[1] - 1)
+    return found

@@ -131,11 +131,12 @@ def insert_commit(client: Client, batches: Iterable[pa.RecordBatch]) -> None:
             raise UnavailableError(msg) from error
 
 
-def _arrow_file(batch: pa.RecordBatch) -> memoryview:
+def _arrow_file(batch: pa.RecordBatch) -> io.BytesIO:
     sink = io.BytesIO()
     with pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    return sink.getbuffer()
+    sink.seek(0)
+    return sink
 
 
 def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBatch:

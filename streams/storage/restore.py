@@ -111,7 +111,7 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         layouts=people.column("layout").to_numpy(),
         segment=people.column("segment").to_numpy(),
         segment_since_us=people.column("since").to_numpy(),
-        descriptors=dict(descriptors),
+        descriptors={int(layout): str(text) for layout, text in descriptors},
     )
 
 

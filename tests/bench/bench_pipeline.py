@@ -66,7 +66,14 @@ def run(quick: bool = False) -> dict[str, Any]:
 def _peer(name: str, settings: Settings, count: int) -> float:
     progress(f"peer {name}, {count:,} events")
     root = Path(__file__).resolve().parents[2]
-    argv = [sys.executable, "-m", f"tests.bench.peer_{name}", settings.kafka.bootstrap, settings.kafka.topics.events, str(count)]
+    argv = [
+        sys.executable,
+        "-m",
+        f"tests.bench.peer_{name}",
+        settings.kafka.bootstrap,
+        settings.kafka.topics.events,
+        str(count),
+    ]
     done = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     for line in reversed(done.stdout.splitlines()):
         if line.startswith("{"):

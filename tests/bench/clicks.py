@@ -42,7 +42,8 @@ def clicks(count: int = 200_000, seed: int = 7) -> list[tuple[bytes, bytes]]:
     quantities = rng.integers(1, 4, count)
     ids = rng.integers(0, 2**63, count)
     titles = [
-        f"{_ADJECTIVES[p % len(_ADJECTIVES)]} {_NOUNS[p // len(_ADJECTIVES) % len(_NOUNS)]} {p}" for p in range(_PRODUCTS)
+        f"{_ADJECTIVES[p % len(_ADJECTIVES)]} {_NOUNS[p // len(_ADJECTIVES) % len(_NOUNS)]} {p}"
+        for p in range(_PRODUCTS)
     ]
     events = []
     for i in range(count):

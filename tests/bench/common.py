@@ -20,7 +20,10 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     right = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(headers))]
     print(f"\n{title}")
     for number, row in enumerate(cells):
-        print("  " + "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip())
+        print(
+            "  "
+            + "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        )
         if number == 0:
             print("  " + "  ".join("-" * w for w in widths))
 

@@ -53,8 +53,13 @@ def build(bootstrap: str, topic: str, count: int) -> faust.App:
             progress["seen"] += 1
             if progress["seen"] == count:
                 seconds = time.perf_counter() - progress["started"]
-                print(json.dumps({"events": count, "seconds": seconds, "users": len(users)}), file=sys.__stdout__, flush=True)
+                print(
+                    json.dumps({"events": count, "seconds": seconds, "users": len(users)}),
+                    file=sys.__stdout__,
+                    flush=True,
+                )
                 signal.raise_signal(signal.SIGINT)  # the way a worker is told to stop
+
     return app
 
 

@@ -25,7 +25,13 @@ from streams.contract.times import INVALID, MISSING, parse_many, parse_time
 #: Golden: a person's partition never changes while the count stays.
 PARTITIONS = [0, 3, 3]
 RECORD_MS = 1_790_000_000_000
-GOOD = {"type": "track", "event": "Product Viewed", "userId": "ann", "messageId": "m1", "timestamp": "2026-01-02T03:04:05.678Z"}
+GOOD = {
+    "type": "track",
+    "event": "Product Viewed",
+    "userId": "ann",
+    "messageId": "m1",
+    "timestamp": "2026-01-02T03:04:05.678Z",
+}
 
 
 def applied(*values: bytes | dict[str, object]) -> Result:
@@ -86,7 +92,11 @@ def test_batches_and_arrays_are_unpacked_and_the_outer_context_is_merged_in() ->
     )
 
     assert len(block) == 3
-    assert [block.device.values[int(code)].as_py() if code >= 0 else None for code in block.device.codes] == ["car", "tv", None]
+    assert [block.device.values[int(code)].as_py() if code >= 0 else None for code in block.device.codes] == [
+        "car",
+        "tv",
+        None,
+    ]
     assert len(set(block.message_hash.tolist())) == 3  # topic:partition:offset:index
 
 

@@ -13,7 +13,11 @@ import pytest
 
 def userprism(*arguments: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", *map(str, arguments)], capture_output=True, text=True, timeout=150, check=False
+        [sys.executable, "-m", "streams.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
     )
     assert done.returncode == status, done.stderr[-3000:]
     return done
@@ -39,7 +43,13 @@ def test_a_file_goes_down_the_road_once_however_often_it_is_sent(tmp_path: Path)
     lines = userprism("segments", "--embedded", "--data-dir", tmp_path / "data").stdout
     assert lines.count("people") == 8
     count = userprism(
-        "sql", "SELECT sum(event_count) FROM current_profiles", "--format", "TSV", "--embedded", "--data-dir", tmp_path / "data"
+        "sql",
+        "SELECT sum(event_count) FROM current_profiles",
+        "--format",
+        "TSV",
+        "--embedded",
+        "--data-dir",
+        tmp_path / "data",
     )
     assert int(count.stdout) == sent["accepted"]
 

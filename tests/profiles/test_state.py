@@ -43,7 +43,12 @@ events = st.lists(
 
 def value_of(event: dict[str, object]) -> bytes:
     stamp = datetime.fromtimestamp(START_US / 1e6 + int(str(event["hours"])) * 3600, UTC).isoformat()
-    properties = {"category": event["category"], "price": event["price"], "revenue": event["price"], "product_id": event["id"]}
+    properties = {
+        "category": event["category"],
+        "price": event["price"],
+        "revenue": event["price"],
+        "product_id": event["id"],
+    }
     return json.dumps(
         {"type": "track", "event": event["event"], "userId": event["userId"], "messageId": f"m{event['id']}", "timestamp": stamp,
          "properties": properties, "context": {"traits": {"plan": f"p{event['id']}"}}}
@@ -177,7 +182,10 @@ def test_a_state_of_an_older_declaration_still_loads() -> None:
     log = [{"userId": "ann", "event": "Read", "hours": h, "id": h, "category": "books", "price": 2.0} for h in range(5)]
     state = state_of(log, [])  # type: ignore[arg-type]
     newer = Layout.from_settings(
-        [FeatureSettings(name="moment", kind="hours"), FeatureSettings(name="event", kind="decayed_count", by=["event"], half_lives=["1d", "14d"])],
+        [
+            FeatureSettings(name="moment", kind="hours"),
+            FeatureSettings(name="event", kind="decayed_count", by=["event"], half_lives=["1d", "14d"]),
+        ],
         SegmentationSettings(),
     )
 
@@ -222,4 +230,6 @@ def restored(state: PartitionState, layout: Layout) -> PartitionState:
 def load(into: PartitionState, source: PartitionState, states: list[bytes], layout: Layout) -> None:
     rows = np.arange(source.people, dtype=np.int32)
     layouts = np.full(len(states), layout.layout_id, np.uint64)
-    into.restore(source.ids(rows), pa.array(states, pa.binary()), layouts, {layout.layout_id: layout.descriptor}, Position())
+    into.restore(
+        source.ids(rows), pa.array(states, pa.binary()), layouts, {layout.layout_id: layout.descriptor}, Position()
+    )
