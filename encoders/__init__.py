@@ -1,4 +1,4 @@
-"""Encoders: content in, vectors out, by ONNX models whose manifests say what they do. A leaf: never imports `streams`."""
+"""Encoders: content in, vectors out, by ONNX models with manifests. A leaf: never imports `streams`."""
 
 from __future__ import annotations
 

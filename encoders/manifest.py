@@ -77,7 +77,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             path = self.path(name)
             found = file_sha256(path) if path.exists() else "nothing"
             if found != expected:
-                msg = f"{path} has sha256 {found}, its manifest says {expected}: export it again with `python -m encoders.export`"
+                msg = (
+                    f"{path} has sha256 {found}, its manifest says {expected}: "
+                    "export it again with `python -m encoders.export`"
+                )
                 raise BrokenEncoderError(msg)
 
 

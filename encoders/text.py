@@ -92,7 +92,7 @@ class TextEncoder:
             worst = float(np.abs(vector - np.array(golden.vector, np.float32)).max())
             if not worst <= self.manifest.tolerance:
                 msg = (
-                    f"encoder {self.manifest.id} on {self.provider}: the golden text {golden.text!r} is off by {worst:.2g}, "
+                    f"encoder {self.manifest.id} on {self.provider}: golden text {golden.text!r} off by {worst:.2g}, "
                     f"allowed {self.manifest.tolerance}; its vectors can't be compared with stored ones"
                 )
                 raise BrokenEncoderError(msg)

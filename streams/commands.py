@@ -58,8 +58,9 @@ def addresses(settings: Settings) -> str:
     """Say where the embedded stack listens."""
     topics = settings.kafka.topics
     return (
-        f"ready. Kafka {settings.kafka.bootstrap} (publish to topic {topics.events!r}), ClickHouse {settings.clickhouse.url} "
-        f"(database {settings.clickhouse.database}). Ask it with `userprism sql`. Logs in {settings.data / 'logs'}. Ctrl-C stops."
+        f"ready. Kafka {settings.kafka.bootstrap} (publish to topic {topics.events!r}), "
+        f"ClickHouse {settings.clickhouse.url} (database {settings.clickhouse.database}). "
+        f"Ask it with `userprism sql`. Logs in {settings.data / 'logs'}. Ctrl-C stops."
     )
 
 
@@ -263,7 +264,8 @@ def bench(name: str, *, quick: bool, as_json: bool) -> int:
     root = Path(__file__).resolve().parent.parent
     present = sorted(path.stem.removeprefix("bench_") for path in (root / "tests" / "bench").glob("bench_*.py"))
     if name not in present:
-        msg = f"no benchmark {name!r} in {root / 'tests' / 'bench'}; there: {', '.join(present) or 'none (run it from a checkout)'}"
+        there = ", ".join(present) or "none (run it from a checkout)"
+        msg = f"no benchmark {name!r} in {root / 'tests' / 'bench'}; there: {there}"
         raise InputError(msg)
     argv = [
         sys.executable,

@@ -121,7 +121,7 @@ def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
 
 
 def end_offsets(settings: Settings, topic: str, *, committed: bool = True) -> dict[int, int]:
-    """Return the next offset of each partition of `topic`: the last stable one, or (`committed=False`) the log's end."""
+    """Return the next offset of each partition: the last stable one, or (`committed=False`) the log's end."""
     isolation = "read_committed" if committed else "read_uncommitted"
     consumer = Consumer({**client_config(settings), "group.id": "userprism.offsets", "isolation.level": isolation})
     try:
@@ -192,4 +192,5 @@ def wait_for_broker(settings: Settings, timeout_s: float, *, alive: Callable[[],
 
 
 def _unreachable(settings: Settings, error: Exception) -> str:
-    return f"the Kafka broker at {settings.kafka.bootstrap} doesn't answer ({error}); is it running and reachable from here?"
+    at = settings.kafka.bootstrap
+    return f"the Kafka broker at {at} doesn't answer ({error}); is it running and reachable from here?"

@@ -115,7 +115,7 @@ class Poller:
             self._ended.pop(key, None)
 
     def _poke(self) -> None:
-        """Ask the broker something: after a resume librdkafka's broker thread sleeps on for up to a second (measured)."""
+        """Ask the broker something: after a resume librdkafka's thread sleeps on for up to a second (measured)."""
         for entry in self._consumer.assignment()[:1]:
             with contextlib.suppress(KafkaException):
                 self._consumer.offsets_for_times([TopicPartition(entry.topic, entry.partition, OFFSET_END)], _TIMEOUT_S)

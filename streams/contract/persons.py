@@ -1,4 +1,4 @@
-"""Whose event it is, as far as the event alone tells: userId, else anonymousId; and which partition that person is in."""
+"""Whose event it is, as far as the event alone tells: userId, else anonymousId; and that person's partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of Segment's e-commerce spec: v1 names and differences of case mean the v2 name; any other name stays as it is."""
+"""Names of Segment's e-commerce spec: v1 names and other cases mean the v2 name; any other name stays as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slow road: values that the fast decoder wouldn't take are unpacked, mended where the contract says how, or refused."""
+"""The slow road: what the fast decoder wouldn't take is unpacked, mended where the contract says how, or refused."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def decode_vectors(data: bytes) -> VectorBatch:
         batch = reader.read_next_batch()
         batch.validate(full=True)
         if metadata.get(b"userprism_vectors") != _VERSION:
-            msg = f"a batch of vectors of version {metadata.get(b'userprism_vectors')!r}; this userprism reads {_VERSION!r}"
+            found = metadata.get(b"userprism_vectors")
+            msg = f"a batch of vectors of version {found!r}; this userprism reads {_VERSION!r}"
             raise BlockError(msg)
         dim = batch.schema.field("vector").type.list_size
         status = batch.column("status").to_pylist()

@@ -61,7 +61,8 @@ def _restored(settings: Settings, client: Client) -> tuple[list[PartitionState],
 
 
 def _segmented(
-    settings: Settings, states: list[PartitionState], table: VectorTable, parts: dict[str, float], personas: Mapping[str, int]
+    settings: Settings, states: list[PartitionState], table: VectorTable, parts: dict[str, float],
+    personas: Mapping[str, int],
 ) -> float:  # fmt: skip
     s = settings.segmentation
     chosen = SegmentationSettings(

@@ -131,7 +131,8 @@ def _start(stack: Supervisor, settings: Settings, env: dict[str, str], stop: thr
 def _compare(summary: Summary, truth: Truth, path: Path) -> None:
     found = {name: getattr(summary, name) for name in truth.counts()}
     if found != truth.counts():
-        msg = f"what arrived isn't what was sent.\narrived: {json.dumps(found)}\nsent:    {json.dumps(truth.counts())} ({path})"
+        sent = json.dumps(truth.counts())
+        msg = f"what arrived isn't what was sent.\narrived: {json.dumps(found)}\nsent:    {sent} ({path})"
         raise StateError(msg)
 
 

@@ -133,7 +133,7 @@ def forbidden_to_readers(formatted: str, table_functions: frozenset[str], functi
     Notes
     -----
     `readonly=1` of the engine refuses writes, settings and table functions that read outside, but not the scalar
-    `file()`. A function can be named without being called (``arrayMap(file, paths)``, ``* APPLY(file)``), so those names are
+    `file()`. A function can be named without a call (``arrayMap(file, paths)``, ``* APPLY(file)``), so those names are
     refused as any identifier. Besides, chdb's database ``default`` shows any file of the machine as a table.
     """
     harmful = _HARMFUL_FUNCTIONS | {name for name in functions if name.startswith("ai")}

@@ -52,7 +52,7 @@ def room_for(needed: int, present: int) -> int:
 
 
 def grown(array: npt.NDArray[A], needed: int, fill: float = 0) -> npt.NDArray[A]:
-    """Return `array` itself when it holds `needed` rows, else a copy with doubled capacity, the new rows set to `fill`."""
+    """Return `array` itself when it holds `needed` rows, else a copy of doubled capacity, new rows set to `fill`."""
     present = array.shape[0]
     if needed <= present:
         return array

@@ -67,7 +67,7 @@ class Entries:
     """Sparse numbers: for each (person, family, key) some words, in one table for all families of a partition.
 
     A hash table finds an entry, a list through `next` walks a person's entries in order of their first appearance. A
-    family is bounded per person: keys beyond the bound are counted under `OTHER`, since producers are not to be trusted.
+    family is bounded per person: keys beyond the bound are counted under `OTHER`, since producers are untrusted.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Duplicates: the same message hash earlier in this partition, at most a window older (DESIGN 6).
 
-What is older is decided by the block's effective time, the running maximum of Kafka record times: a function of the log,
+What is older is decided by a block's effective time, the running maximum of Kafka record times: a function of the log,
 so that reading the blocks from `start_offset` on again rebuilds exactly this window.
 """
 

@@ -25,7 +25,7 @@ _LONGEST_TRAIT = 256
 
 
 class TraitReader:
-    """JSON objects of traits as (key id, value id) pairs; people send the same object again and again, so it is kept."""
+    """JSON objects of traits as (key id, value id) pairs; people send the same object again, so it is kept."""
 
     def __init__(self, names: StringTable) -> None:
         self._names = names

@@ -1,4 +1,4 @@
-"""Finalize: what is shown of a person, and the numbers that k-means compares. All of it as of the person's last event."""
+"""Finalize: what is shown of a person, and the numbers that k-means compares, as of the person's last event."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Reader:
                 return [
                     self._one(f"{feature.name}/count", rows, ints[rows, start + 1]),
                     self._one(f"{feature.name}/amount", rows, floats[rows, start + 2]),
-                    _Numbers(seen, np.full(len(seen), self._labels.intern_one(f"{feature.name}/recency_days"), np.int32), recency),
+                    _Numbers(seen, np.full(len(seen), self._recency_label(feature), np.int32), recency),
                 ]  # fmt: skip
             case "sessions":
                 return [self._one(feature.name, rows, ints[rows, start])]
@@ -184,6 +184,9 @@ class Reader:
                 return roots
         newest: Floats = np.log1p(np.maximum(floats[:, -1:], 0))
         return newest
+
+    def _recency_label(self, feature: Feature) -> int:
+        return self._labels.intern_one(f"{feature.name}/recency_days")
 
     def _hashed_shares(self, feature: Feature, rows: Int32s, dimensions: int) -> Floats:
         family = self._layout.place(feature)[0]

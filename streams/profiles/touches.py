@@ -68,7 +68,7 @@ def touch(
     row: int, content: np.uint64, at: int, value: float, rate: float, ids: UInt64s, weights: Floats, times: Int64s,
     held: Int32s,
 ) -> None:  # fmt: skip
-    """Add `value` at time `at` (us); when the row is full, what weighs least at that time goes (the oldest if equal)."""
+    """Add `value` at time `at` (us); in a full row what weighs least at that time goes (the oldest if equal)."""
     n = held[row]
     for i in range(n):
         if ids[row, i] == content:

@@ -1,6 +1,6 @@
 """The ledger: how far a replay has come, so that the same command goes on there and adds nothing when it is complete.
 
-It is written after the broker has acknowledged a chunk. What was sent after the last entry is found in the topic itself,
+It is written after the broker has acknowledged a chunk. What was sent after the last entry is found in the topic,
 between the log's ends noted in the entry and its ends now, and isn't sent again.
 """
 
@@ -58,7 +58,8 @@ class Replay:
         return self._entry.complete
 
     def send(
-        self, *, per_second: float = 0.0, stop: threading.Event | None = None, progress: Callable[[int], None] = lambda rows: None
+        self, *, per_second: float = 0.0, stop: threading.Event | None = None,
+        progress: Callable[[int], None] = lambda rows: None,
     ) -> int:  # fmt: skip
         """Send what hasn't been sent; return how many rows of the file are in the topic now."""
         if self.complete:

@@ -84,6 +84,7 @@ def publish(
             break
     left = producer.flush(_FLUSH_S)
     if left or failures:
-        msg = f"{left + len(failures)} of {sent} events weren't taken by the broker ({failures[0] if failures else 'timeout'})"
+        why = failures[0] if failures else "timeout"
+        msg = f"{left + len(failures)} of {sent} events weren't taken by the broker ({why})"
         raise UnavailableError(msg)
     return sent

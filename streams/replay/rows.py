@@ -20,7 +20,8 @@ from streams.replay.mapping import Join, Mapping
 __all__ = ["check_file", "file_hash", "read_events"]
 
 _CHUNK = 20_000
-_SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
+_SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".tsv": "tsv",
+             ".parquet": "parquet",
              ".inter": "tsv", ".item": "tsv", ".user": "tsv"}  # fmt: skip
 
 Event = tuple[bytes | None, bytes]
@@ -68,7 +69,8 @@ def read_events(path: Path, mapping: Mapping) -> Iterator[list[Event]]:
     check_file(path)
     kind = mapping.format or _SUFFIXES.get(path.suffix.lower(), "")
     if kind not in {"ndjson", "csv", "tsv", "parquet"}:
-        msg = f'{path}: unknown format {kind or path.suffix!r}; say format = "ndjson", "csv", "tsv" or "parquet" in the mapping'
+        known = 'format = "ndjson", "csv", "tsv" or "parquet"'
+        msg = f"{path}: unknown format {kind or path.suffix!r}; say {known} in the mapping"
         raise InputError(msg)
     space = uuid.uuid5(uuid.NAMESPACE_OID, file_hash(path))
     events = _as_they_are(path, space) if mapping.as_is else _mapped(path, mapping, kind, space)
@@ -144,11 +146,15 @@ def _rows(path: Path, kind: str, wanted: list[str]) -> Iterator[Row]:
             _check_columns(path, wanted, names)
             for number, cells in enumerate(reader, 2):
                 if len(cells) != len(names):
-                    msg = f"{path} line {number}: {len(cells)} columns, the header has {len(names)}; is it cut off? Mend it and run the command again"
+                    msg = (
+                        f"{path} line {number}: {len(cells)} columns, the header has {len(names)}; "
+                        "is it cut off? Mend it and run the command again"
+                    )
                     raise InputError(msg)
                 yield dict(zip(names, cells, strict=True))
     except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8 (byte {error.start}: {error.object[error.start : error.start + 4]!r}); convert it first"
+        at = error.start
+        msg = f"{path} is not UTF-8 (byte {at}: {error.object[at : at + 4]!r}); convert it first"
         raise InputError(msg) from error
 
 

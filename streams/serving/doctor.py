@@ -69,7 +69,10 @@ def _encoder(settings: Settings) -> str:
 def _kafka(settings: Settings) -> str:
     ends = end_offsets(settings, settings.kafka.topics.clicks)
     if len(ends) != settings.kafka.partitions:
-        msg = f"{settings.kafka.topics.clicks} has {len(ends)} partitions, settings say {settings.kafka.partitions}; run `userprism init`"
+        msg = (
+            f"{settings.kafka.topics.clicks} has {len(ends)} partitions, settings say {settings.kafka.partitions}; "
+            "run `userprism init`"
+        )
         raise LookupError(msg)
     return f"{settings.kafka.bootstrap} answers, {settings.kafka.topics.clicks} has {len(ends)} partitions"
 
@@ -83,7 +86,8 @@ def _schema(settings: Settings) -> str:
     with connect(settings) as client:
         applied = client.query("SELECT count() FROM schema_migrations FINAL").result_rows[0][0]
         rule = client.query(
-            "SELECT create_table_query LIKE '%owner_holds_lease%' FROM system.tables WHERE database = currentDatabase() AND name = 'profiles'"
+            "SELECT create_table_query LIKE '%owner_holds_lease%' FROM system.tables "
+            "WHERE database = currentDatabase() AND name = 'profiles'"
         ).result_rows
     if not rule or not rule[0][0]:
         msg = "the table profiles has no lease constraint; run `userprism init`"

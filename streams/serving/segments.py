@@ -8,7 +8,9 @@ from clickhouse_connect.driver.client import Client
 
 __all__ = ["SegmentCard", "segment_cards"]
 
-_SIZES = "SELECT segment, count(), sum(event_count) FROM current_profiles WHERE segment >= 0 GROUP BY segment ORDER BY segment"
+_SIZES = """
+SELECT segment, count(), sum(event_count) FROM current_profiles WHERE segment >= 0 GROUP BY segment ORDER BY segment
+"""
 
 #: Share of the people of a segment (or of their decayed activity) against the same share of everybody.
 _LIFTS = """

@@ -1,7 +1,7 @@
 """People, their habits, and the events these lead to; every event is published in an order in which the truth holds.
 
 Eight personas: four pairs. The two of a pair read about the same theme and differ in how they use the shop (when, how
-much, how dearly); each habit is shared with personas of other themes. So neither content nor counts alone tells them all
+much, how dearly); each habit is shared with personas of other themes. Neither content nor counts alone tells them all
 apart.
 """
 

@@ -20,7 +20,7 @@ _BATCH = 20_000
 def stored_vectors(
     client: Client, space_id: str, content_ids: npt.NDArray[np.uint64] | None = None
 ) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]]:
-    """Yield (content ids (n,), vectors (n, dim) float32) of content that has a vector in this space: all, or the given."""
+    """Yield (ids (n,), vectors (n, dim) float32) of content that has a vector in this space: all, or the given."""
     with client.query_arrow_stream(
         "SELECT content_id, vector FROM content FINAL WHERE space_id = {space:String} AND status = 'ok' "
         "AND ({all:Bool} OR has({ids:Array(UInt64)}, content_id))",

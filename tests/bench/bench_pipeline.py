@@ -1,4 +1,4 @@
-"""The whole road against two peers, in one run on the same topic: a confluent-kafka loop and a Faust agent, both with River.
+"""The whole road against two peers, in one run on the same topic: a confluent-kafka loop and a Faust agent with River.
 
 The peers write nothing to ClickHouse; ours does. Peers read the first events only (a rate needs no more), ours all.
 """

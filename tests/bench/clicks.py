@@ -1,4 +1,4 @@
-"""The reference set `clicks`: Segment track events, 8 event names, 16 categories, 2,000 products, 20,000 users Zipf(1)."""
+"""The reference set `clicks`: track events, 8 event names, 16 categories, 2,000 products, 20,000 users Zipf(1)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A peer: the consumer loop one writes first, confluent-kafka and River's KMeans, one event at a time in one process.
 
 Each event updates its user's dict of counts; shares of event names and categories and the mean price go through
-`KMeans.learn_predict_one`, the faster of River's two ways to learn and predict. No validation, no dedup, no identity, no
+`KMeans.learn_predict_one`, the faster of River's two ways to learn and predict. No validation, dedup or identity, no
 scaling, nothing written anywhere: all of that would make it slower still.
 """
 

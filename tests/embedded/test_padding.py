@@ -81,7 +81,8 @@ def test_a_position_of_an_unknown_partition_is_refused(settings: Settings) -> No
 _ORPHAN = """
 import os, signal, sys
 from confluent_kafka import Producer
-producer = Producer({"bootstrap.servers": sys.argv[1], "transactional.id": "intake-0", "transaction.timeout.ms": 10_000})
+ids = {"transactional.id": "intake-0", "transaction.timeout.ms": 10_000}
+producer = Producer({"bootstrap.servers": sys.argv[1], **ids})
 producer.init_transactions(30)
 producer.begin_transaction()
 producer.produce(sys.argv[2], b"half done", partition=0)

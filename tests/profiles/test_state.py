@@ -50,7 +50,8 @@ def value_of(event: dict[str, object]) -> bytes:
         "product_id": event["id"],
     }
     return json.dumps(
-        {"type": "track", "event": event["event"], "userId": event["userId"], "messageId": f"m{event['id']}", "timestamp": stamp,
+        {"type": "track", "event": event["event"], "userId": event["userId"], "messageId": f"m{event['id']}",
+         "timestamp": stamp,
          "properties": properties, "context": {"traits": {"plan": f"p{event['id']}"}}}
     ).encode()  # fmt: skip
 
