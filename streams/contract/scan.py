@@ -65,7 +65,7 @@ def _scan(
                 escaped = letter == 92 and not escaped
                 continue
             quoted = letter == 34
-            brackets += letter in {123, 91}
+            brackets += (letter == 123) | (letter == 91)
             if 48 <= letter <= 57:
                 digits += 1
                 exponent |= digits >= _MANY_DIGITS
