@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from streams.errors import ConfigurationError, UnavailableError
 from streams.settings import Settings
 
-__all__ = ["COMMIT_SETTINGS", "connect"]
+__all__ = ["COMMIT_SETTINGS", "RESTORE_SETTINGS", "connect"]
 
 #: One INSERT is one block only under these (DESIGN 6); `insert_deduplicate=0`: a repeated block must reach the views.
 COMMIT_SETTINGS: dict[str, Any] = {
@@ -21,7 +21,13 @@ COMMIT_SETTINGS: dict[str, Any] = {
     "min_insert_block_size_rows": 5_000_000,
     "max_insert_block_size": 5_000_000,
     "min_insert_block_size_bytes": 0,
+    # On replicated tables a commit counts once a majority holds it, one after the other; elsewhere these do nothing.
+    "insert_quorum": "auto",
+    "insert_quorum_parallel": 0,
 }
+
+#: Reads whatever `COMMIT_SETTINGS` wrote, from any replica; does nothing on tables that aren't replicated.
+RESTORE_SETTINGS: dict[str, Any] = {"select_sequential_consistency": 1}
 
 
 def connect(settings: Settings, *, reader: bool = False, database: str | None = None) -> Client:

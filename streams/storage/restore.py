@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import UnavailableError
 from streams.profiles import Position
+from streams.storage.client import RESTORE_SETTINGS
 from streams.storage.commit import MAX_SEQ
 
 __all__ = ["Change", "StoredPartition", "derive_last_commit", "last_changes", "restore_partition", "save_layout"]
@@ -92,7 +93,7 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         rows = client.query_arrow(
             _PARTITION,
             parameters={"partition": partition},
-            settings={"output_format_arrow_string_as_string": 0},
+            settings={"output_format_arrow_string_as_string": 0, **RESTORE_SETTINGS},
         )
         descriptors = client.query("SELECT layout, descriptor FROM state_layouts FINAL").result_rows
     except (ClickHouseError, OSError) as error:

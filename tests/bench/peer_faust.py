@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -26,6 +27,7 @@ def build(bootstrap: str, topic: str, count: int) -> faust.App:
         f"peer-faust-{time.time_ns()}",
         broker=f"kafka://{bootstrap}",
         store="memory://",
+        datadir=tempfile.mkdtemp(prefix="peer-faust-"),
         topic_partitions=4,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id="peer-faust-0",  # dead members of the embedded broker never expire
