@@ -1,4 +1,4 @@
--- Made by `python -m streams.storage.cluster`; a test holds it equal to the migrations. {cluster}, {shard} and {replica}
+-- Made by `python -m streams.storage.cluster`; a test holds it to the migrations. {cluster}, {shard} and {replica}
 -- are the usual macros of each server; write your cluster's name for '{cluster}' where that macro isn't set.
 
 CREATE TABLE IF NOT EXISTS profiles ON CLUSTER '{cluster}'

@@ -13,7 +13,7 @@ from streams.storage.schema import migrations, statements
 __all__ = ["cluster_ddl"]
 
 _HEADER = """\
--- Made by `python -m streams.storage.cluster`; a test holds it equal to the migrations. {cluster}, {shard} and {replica}
+-- Made by `python -m streams.storage.cluster`; a test holds it to the migrations. {cluster}, {shard} and {replica}
 -- are the usual macros of each server; write your cluster's name for '{cluster}' where that macro isn't set.
 """
 _CREATED = re.compile(r"CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
