@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from streams.contract.columns import columns_of
+from streams.contract.columns import Columns, columns_of
 from streams.contract.content import Content
 from streams.contract.contexts import Contexts
 from streams.contract.dead_letters import DeadLetter, Headers
@@ -27,6 +28,8 @@ __all__ = ["Contract", "Incoming", "Result"]
 _NAMED_BY_TYPE = frozenset({"page", "screen", "identify"})
 #: The shortest a property can be in JSON: `"a":1,`.
 _BYTES_A_PROPERTY = 6
+#: Events are taken apart in pieces whose Python objects fit a processor's own cache: 4.8 us an event instead of 6.7.
+_PIECE = 1000
 #: Stands for what the fast decoder doesn't read; it belongs to nobody.
 _UNREAD = Event()
 
@@ -73,6 +76,15 @@ class _Read:
     refused: list[tuple[int, int, Reason]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a piece of a batch becomes; an event that is refused for its time has partition -1."""
+
+    columns: Columns
+    partitions: npt.NDArray[np.int64]
+    dead_letters: list[DeadLetter]
+
+
 class Contract:
     """The contract of DESIGN 3, applied to batches of values.
 
@@ -105,25 +117,21 @@ class Contract:
             Returns topic, partition, offset, key and headers of message i.
         """
         read_at_us = time.time_ns() // 1000
-        read = self._read(values)
-        source_ms = np.array(record_ms, np.int64)[np.array(read.message, np.int64)]
-        at_us, clamped = event_times(read.events, source_ms * 1000, self._tolerance_us)
-        bad_time = at_us == INVALID
-        read.refused += [(read.message[i], read.index[i], Reason.INVALID_TIMESTAMP) for i in np.flatnonzero(bad_time)]
-        partitions = np.where(bad_time, -1, np.array([partition for _, partition in read.persons], np.int64))
+        pieces = [
+            self._piece(values[at : at + _PIECE], record_ms[at : at + _PIECE], at, source)
+            for at in range(0, len(values), _PIECE)
+        ]
+        partitions = np.concatenate([piece.partitions for piece in pieces])
         order = np.argsort(partitions, kind="stable")
         starts = np.searchsorted(partitions[order], np.arange(self._partitions + 1))
-        columns = columns_of(
-            read.events, [person for person, _ in read.persons], _message_ids(read, source), at_us, clamped, source_ms,
-            self._items, self._contexts,
-        )  # fmt: skip
+        columns = Columns.joined([piece.columns for piece in pieces])
         return Result(
             blocks=[
                 (partition, block)
                 for partition in np.flatnonzero(np.diff(starts)).tolist()
                 for block in columns.blocks(order[starts[partition] : starts[partition + 1]], read_at_us)
             ],
-            dead_letters=[_letter(source(i), index, reason, values[i]) for i, index, reason in read.refused],
+            dead_letters=[letter for piece in pieces for letter in piece.dead_letters],
             contents=self._items.take_new(),
             accepted=int(starts[-1] - starts[0]),
         )
@@ -131,6 +139,23 @@ class Contract:
     def forget(self, result: Result) -> None:
         """Take note that a result wasn't sent: its content is new again."""
         self._items.forget(result.contents)
+
+    def _piece(self, values: Sequence[bytes], record_ms: Sequence[int], first: int, source: Source) -> _Piece:
+        """Take a piece of the batch apart; `source` counts from the batch's start, `first` is its place there."""
+        read = self._read(values)
+        source_ms = np.array(record_ms, np.int64)[np.array(read.message, np.int64)]
+        at_us, clamped = event_times(read.events, source_ms * 1000, self._tolerance_us)
+        bad_time = at_us == INVALID
+        read.refused += [(read.message[i], read.index[i], Reason.INVALID_TIMESTAMP) for i in np.flatnonzero(bad_time)]
+        columns = columns_of(
+            read.events, [person for person, _ in read.persons],
+            _message_ids(read, lambda i: source(first + i)), at_us, clamped, source_ms, self._items, self._contexts,
+        )  # fmt: skip
+        return _Piece(
+            columns,
+            np.where(bad_time, -1, np.array([partition for _, partition in read.persons], np.int64)),
+            [_letter(source(first + i), index, reason, values[i]) for i, index, reason in read.refused],
+        )
 
     def _read(self, values: Sequence[bytes]) -> _Read:
         """Decode; what isn't plainly one event goes down the slow road, and keeps its place."""

@@ -48,6 +48,13 @@ class Columns:
     source_ms: npt.NDArray[np.int64]
     clamped: npt.NDArray[np.bool_]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """Return the events of all parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(_joined([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
     def blocks(self, rows: Rows, read_at_us: int) -> Iterator[bytes]:
         """Yield the events in `rows` as one block, as several when one would be too large for a Kafka message."""
         data = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
@@ -76,7 +83,7 @@ def columns_of(
         message_hash=np.fromiter(hashes, np.uint64, len(events)),
         type=np.fromiter(map(TYPES.__getitem__, types), np.uint8, len(events)),
         event=_event_names(types, of_event("event")),
-        categories=_lists(categories),
+        categories=_lists(categories, pa.utf8()),
         contents=_lists(contents, pa.uint64()),
         price=_floats(of_property("price")),
         quantity=_floats(of_property("quantity")),
@@ -116,13 +123,19 @@ def _event_names(types: Sequence[str], names: Sequence[str | None]) -> Names:
     return _at([canonical_event(name) for name in given.values.to_pylist()], given.codes)
 
 
-def _lists(lists: Sequence[list[Any]], kind: pa.DataType | None = None) -> pa.ListArray:
-    """Return lists of numbers, or of texts as a dictionary."""
+def _lists(lists: Sequence[list[Any]], kind: pa.DataType) -> pa.ListArray:
+    """Return lists of numbers, or of texts."""
     offsets = np.zeros(len(lists) + 1, np.int32)
     np.cumsum(list(map(len, lists)), out=offsets[1:])
     flat = [value for values in lists for value in values]
-    values = pa.array(flat, kind) if kind else pa.array(flat, pa.utf8()).dictionary_encode()
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind))
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], Names):
+        chunks = pa.chunked_array([part.to_arrow() for part in parts]).unify_dictionaries().combine_chunks()
+        return Names.of(chunks)
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pa.concat_arrays(parts)
 
 
 def _taken(column: npt.NDArray[Any] | Names | pa.ListArray, rows: Rows) -> pa.Array:
@@ -131,8 +144,7 @@ def _taken(column: npt.NDArray[Any] | Names | pa.ListArray, rows: Rows) -> pa.Ar
         return Names(column.codes[rows], column.values).compact().to_arrow()
     if isinstance(column, np.ndarray):
         return pa.array(column[rows], from_pandas=True)  # NaN means that nothing was said
-    if not pa.types.is_dictionary(column.type.value_type):
-        return column.take(pa.array(rows))
-    codes = pa.ListArray.from_arrays(column.offsets, column.values.indices).take(pa.array(rows))
-    names = Names(codes.values.to_numpy(), column.values.dictionary).compact()
-    return pa.ListArray.from_arrays(codes.offsets, names.to_arrow())
+    lists = column.take(pa.array(rows))
+    if not pa.types.is_string(lists.type.value_type):
+        return lists
+    return pa.ListArray.from_arrays(lists.offsets, lists.values.dictionary_encode())
