@@ -71,6 +71,7 @@ def block_of(*values: bytes | dict[str, object]) -> Block:
         (GOOD | {"properties": {"price": float("nan")}}, Reason.NOT_FINITE),
         (GOOD | {"properties": {"price": float("inf")}}, Reason.NOT_FINITE),
         (b'{"type":"track","event":"x","userId":"a","properties":{"price":1e999}}', Reason.NOT_FINITE),
+        (b'{"type":"track","event":"x","userId":"a","properties":{"unknown":[1e999]}}', Reason.NOT_FINITE),
     ],
 )
 def test_a_bad_value_is_refused_and_its_neighbours_are_not(value: bytes | dict[str, object], reason: Reason) -> None:
@@ -153,3 +154,43 @@ def test_people_have_fixed_names_and_partitions() -> None:
     assert profile_id_of("null", "x") == "anon:x"
     assert profile_id_of(True, None) == ""
     assert [partition_of(name, 4) for name in ("ann", "bo", "陈")] == PARTITIONS
+
+
+def test_a_batch_says_what_its_events_say_one_by_one() -> None:
+    events = [
+        GOOD
+        | {
+            "userId": f"u{i % 7}",
+            "messageId": f"m{i}",
+            "event": ("Product Viewed", "viewed product", "Search")[i % 3],
+            "properties": {"product_id": f"p{i % 11}", "name": f"title {i % 11}", "category": f"c{i % 5}", "price": i / 4},
+            "context": {"device": {"type": ("mobile", "tv")[i % 2]}, "traits": {"plan": f"t{i % 3}"}},
+        }
+        | ({"traits": {"plan": "own"}} if i % 50 == 0 else {})
+        | ({"timestamp": "never"} if i % 400 == 399 else {})
+        for i in range(2_500)
+    ]
+    whole = applied(*events)
+    one_by_one = [applied(event) for event in events]
+
+    assert whole.accepted == sum(result.accepted for result in one_by_one) == 2_494
+    assert len(whole.dead_letters) == 6
+    together, alone = (
+        [row for result in results for _, block in result.blocks for row in rows_of(decode_block(block))]
+        for results in ([whole], one_by_one)
+    )
+    assert together == alone
+
+
+def rows_of(block: Block) -> list[tuple[object, ...]]:
+    columns = [
+        [names.values[int(code)].as_py() if code >= 0 else None for code in names.codes]
+        for names in (block.person, block.event, block.device, block.traits)
+    ]
+    categories = [block.categories.values[int(code)].as_py() for code in block.categories.codes]
+    lists = [categories[a:b] for a, b in zip(block.category_offsets, block.category_offsets[1:], strict=False)]
+    contents = [
+        block.contents[a:b].tolist() for a, b in zip(block.content_offsets, block.content_offsets[1:], strict=False)
+    ]
+    numbers = [block.at_us.tolist(), block.message_hash.tolist(), block.price.tolist()]
+    return list(zip(*columns, lists, contents, *numbers, strict=True))
