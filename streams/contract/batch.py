@@ -9,30 +9,26 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from streams.contract.columns import Columns, columns_of
 from streams.contract.content import Content
 from streams.contract.contexts import Contexts
 from streams.contract.dead_letters import DeadLetter, Headers
-from streams.contract.event import Event, decode_event
+from streams.contract.event import Properties, decode_properties, encode_event
+from streams.contract.fields import Field
 from streams.contract.items import Items
-from streams.contract.persons import Person, Persons
+from streams.contract.persons import Persons
 from streams.contract.reasons import Reason
-from streams.contract.scan import needs_a_closer_look
-from streams.contract.times import INVALID, event_times
+from streams.contract.spans import Spans
+from streams.contract.times import INVALID, corrected
 from streams.contract.tolerant import Limits, Refused, unpack
 
 __all__ = ["Contract", "Incoming", "Result"]
 
-#: What the fast road takes beside tracks that have a name; whatever else has more to be checked.
-_NAMED_BY_TYPE = frozenset({"page", "screen", "identify"})
-#: The shortest a property can be in JSON: `"a":1,`.
-_BYTES_A_PROPERTY = 6
-#: Events are taken apart in pieces whose Python objects fit a processor's own cache: 4.8 us an event instead of 6.7.
-_PIECE = 1000
-#: Stands for what the fast decoder doesn't read; it belongs to nobody.
-_UNREAD = Event()
+Int64s = npt.NDArray[np.int64]
 
+_TIMES = (Field.TIMESTAMP, Field.ORIGINAL_TIMESTAMP, Field.SENT_AT, Field.RECEIVED_AT)
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -59,30 +55,22 @@ class Result:
     accepted: int
 
 
-@dataclass(slots=True)
-class _Read:
-    """The events of a batch in the order of their log, and (message, index, reason) of those that were refused.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Events of a batch in the order of their log.
 
     Attributes
     ----------
-    message, index : list of int
+    message, index : ndarray of int64
         Which value an event was in, and its place there.
+    partitions : ndarray of int64
+        Where it goes; -1 for an event that this part doesn't take.
     """
 
-    events: list[Event] = field(default_factory=list)
-    persons: list[Person] = field(default_factory=list)
-    message: list[int] = field(default_factory=list)
-    index: list[int] = field(default_factory=list)
-    refused: list[tuple[int, int, Reason]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What a piece of a batch becomes; an event that is refused for its time has partition -1."""
-
     columns: Columns
-    partitions: npt.NDArray[np.int64]
-    dead_letters: list[DeadLetter]
+    message: Int64s
+    index: Int64s
+    partitions: Int64s
 
 
 class Contract:
@@ -117,21 +105,33 @@ class Contract:
             Returns topic, partition, offset, key and headers of message i.
         """
         read_at_us = time.time_ns() // 1000
-        pieces = [
-            self._piece(values[at : at + _PIECE], record_ms[at : at + _PIECE], at, source)
-            for at in range(0, len(values), _PIECE)
-        ]
-        partitions = np.concatenate([piece.partitions for piece in pieces])
-        order = np.argsort(partitions, kind="stable")
+        source_ms = np.array(record_ms, np.int64)
+        everything = np.arange(len(values))
+        spans = Spans(values, self._limits)
+        plain = self._part(spans, everything, np.zeros_like(everything), source_ms, source)
+        mended = _mended(values, np.flatnonzero(plain.partitions < 0).tolist(), self._limits)
+        parts, refused = [plain], mended.refused
+        if mended.values:
+            spans = Spans(mended.values, self._limits, trusted=True)
+            slow = self._part(spans, np.array(mended.message), np.array(mended.index), source_ms, source)
+            # All that `unpack` doesn't look at is where skew or the calendar takes a time that can be read.
+            refused += [
+                (mended.message[i], mended.index[i], Reason.INVALID_TIMESTAMP)
+                for i in np.flatnonzero(slow.partitions < 0).tolist()
+            ]
+            parts.append(slow)
+        partitions = np.concatenate([part.partitions for part in parts])
+        place = [np.concatenate([part.index for part in parts]), np.concatenate([part.message for part in parts])]
+        order = np.lexsort([*place, partitions]) if len(parts) > 1 else np.argsort(partitions, kind="stable")
         starts = np.searchsorted(partitions[order], np.arange(self._partitions + 1))
-        columns = Columns.joined([piece.columns for piece in pieces])
+        columns = Columns.joined([part.columns for part in parts])
         return Result(
             blocks=[
                 (partition, block)
                 for partition in np.flatnonzero(np.diff(starts)).tolist()
                 for block in columns.blocks(order[starts[partition] : starts[partition + 1]], read_at_us)
             ],
-            dead_letters=[letter for piece in pieces for letter in piece.dead_letters],
+            dead_letters=[_letter(source(i), index, reason, values[i]) for i, index, reason in sorted(refused)],
             contents=self._items.take_new(),
             accepted=int(starts[-1] - starts[0]),
         )
@@ -140,86 +140,69 @@ class Contract:
         """Take note that a result wasn't sent: its content is new again."""
         self._items.forget(result.contents)
 
-    def _piece(self, values: Sequence[bytes], record_ms: Sequence[int], first: int, source: Source) -> _Piece:
-        """Take a piece of the batch apart; `source` counts from the batch's start, `first` is its place there."""
-        read = self._read(values)
-        source_ms = np.array(record_ms, np.int64)[np.array(read.message, np.int64)]
-        at_us, clamped = event_times(read.events, source_ms * 1000, self._tolerance_us)
-        bad_time = at_us == INVALID
-        read.refused += [(read.message[i], read.index[i], Reason.INVALID_TIMESTAMP) for i in np.flatnonzero(bad_time)]
-        columns = columns_of(
-            read.events, [person for person, _ in read.persons],
-            _message_ids(read, lambda i: source(first + i)), at_us, clamped, source_ms, self._items, self._contexts,
-        )  # fmt: skip
-        return _Piece(
-            columns,
-            np.where(bad_time, -1, np.array([partition for _, partition in read.persons], np.int64)),
-            [_letter(source(first + i), index, reason, values[i]) for i, index, reason in read.refused],
+    def _part(self, spans: Spans, message: Int64s, index: Int64s, record_ms: Int64s, source: Source) -> _Part:
+        """Read the columns of plain events; whatever has no owner or no time is left out."""
+        rich = _rich_properties(spans)
+        source_ms = record_ms[message]
+        people = self._persons.resolve_many(spans.names(Field.USER_ID), spans.names(Field.ANONYMOUS_ID))
+        at_us, clamped = corrected(*map(spans.times, _TIMES), source_ms * 1000, self._tolerance_us)
+        taken = spans.plain & (people.partitions >= 0) & (at_us != INVALID)
+        spans.drop(~taken)
+        hashes = _message_hashes(spans, message, index, source)
+        rich = {row: properties for row, properties in rich.items() if taken[row]}
+        return _Part(
+            columns_of(spans, people.names, hashes, at_us, clamped, source_ms, rich, self._items, self._contexts),
+            message,
+            index,
+            np.where(taken, people.partitions, -1),
         )
 
-    def _read(self, values: Sequence[bytes]) -> _Read:
-        """Decode; what isn't plainly one event goes down the slow road, and keeps its place."""
-        events = _decoded(values)
-        persons = self._persons.resolve_many(events)
-        read, start = _Read(), 0
-        for i in [*self._not_plain(values, events, persons), len(values)]:
-            read.events += events[start:i]
-            read.persons += persons[start:i]  # type: ignore[arg-type]  # whoever is nobody isn't plain
-            read.message += range(start, i)
-            read.index += [0] * (i - start)
-            if i < len(values):
-                self._read_slowly(values[i], i, read)
-            start = i + 1
-        return read
 
-    def _not_plain(self, values: Sequence[bytes], events: list[Event], persons: list[Person | None]) -> list[int]:
-        limits = self._limits
-        long = min(limits.max_event_bytes, _BYTES_A_PROPERTY * limits.max_properties)
-        suspicious = needs_a_closer_look(values, long, limits.max_depth).tolist()
-        return [
-            i
-            for i, (event, person, suspect) in enumerate(zip(events, persons, suspicious, strict=True))
-            if suspect
-            or person is None
-            or event.batch
-            or not (event.event if event.type == "track" else event.type in _NAMED_BY_TYPE)
-        ]
+@dataclass(slots=True)
+class _Mended:
+    """What the slow road makes of values: events as plain JSON, and those that were refused with their reason."""
 
-    def _read_slowly(self, value: bytes, i: int, read: _Read) -> None:
-        for index, found in enumerate(unpack(value, self._limits)):
+    values: list[bytes] = field(default_factory=list)
+    message: list[int] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+    refused: list[tuple[int, int, Reason]] = field(default_factory=list)
+
+
+def _mended(values: Sequence[bytes], rows: Sequence[int], limits: Limits) -> _Mended:
+    mended = _Mended()
+    for row in rows:
+        for index, found in enumerate(unpack(values[row], limits)):
             if isinstance(found, Refused):
-                read.refused.append((i, index, found.reason))
+                mended.refused.append((row, index, found.reason))
                 continue
-            person = self._persons.resolve(found.user_id, found.anonymous_id)
-            if person is None:  # `unpack` has looked; said again for the reader and the type checker
-                read.refused.append((i, index, Reason.MISSING_IDENTITY))
-                continue
-            read.events.append(found)
-            read.persons.append(person)
-            read.message.append(i)
-            read.index.append(index)
+            mended.values.append(encode_event(found))
+            mended.message.append(row)
+            mended.index.append(index)
+    return mended
 
 
-def _decoded(values: Sequence[bytes]) -> list[Event]:
-    """Decode each value; `_UNREAD` takes the place of what the fast decoder refuses."""
-    events: list[Event] = []
-    decoding = map(decode_event, values)
-    while len(events) < len(values):
+def _rich_properties(spans: Spans) -> dict[int, Properties]:
+    """Read what the columns can't say; an event whose properties need mending isn't plain."""
+    found: dict[int, Properties] = {}
+    broken = np.zeros(len(spans), np.bool_)
+    for row in np.flatnonzero(spans.rich).tolist():
         try:
-            events.extend(decoding)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # keeps what came before, and goes on behind
-            events.append(_UNREAD)
-    return events
+            found[row] = decode_properties(spans.raw(Field.PROPERTIES, row))
+        except msgspec.DecodeError:
+            broken[row] = True
+    spans.drop(broken)
+    return found
 
 
-def _message_ids(read: _Read, source: Source) -> list[str]:
-    """Return the dedup ids: the messageId as text, else the event's place in the topic."""
-    ids = [event.message_id for event in read.events]
-    for row in [row for row, given in enumerate(ids) if given.__class__ is not str or not given]:
-        if ids[row] is None or ids[row] == "":
-            came = source(read.message[row])
-            ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{read.index[row]}"
-    return [str(given) for given in ids]
+def _message_hashes(spans: Spans, message: Int64s, index: Int64s, source: Source) -> npt.NDArray[np.uint64]:
+    """Hash the messageId as text, else the event's place in the topic."""
+    ids = spans.texts(Field.MESSAGE_ID)
+    for row in [row for row, given in enumerate(ids) if not given]:
+        ids[row] = b""
+        if spans.plain[row]:
+            came = source(int(message[row]))
+            ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{index[row]}".encode()
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, len(ids))
 
 
 def _letter(incoming: Incoming, index: int, reason: Reason, value: bytes) -> DeadLetter:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
 from streams.contract.block import Names, encode_block
 from streams.contract.contexts import Contexts
-from streams.contract.event import EMPTY_PROPERTIES, TYPES, Event
+from streams.contract.event import TYPES, Properties, decode_properties
+from streams.contract.fields import Field
 from streams.contract.items import Items
+from streams.contract.spans import Spans
 from streams.contract.spec import canonical_event
 
 __all__ = ["Columns", "columns_of"]
@@ -66,69 +66,49 @@ class Columns:
 
 
 def columns_of(
-    events: Sequence[Event], persons: Sequence[str], message_ids: Sequence[str], at_us: npt.NDArray[np.int64],
-    clamped: npt.NDArray[np.bool_], source_ms: npt.NDArray[np.int64], items: Items, contexts: Contexts,
+    spans: Spans, person: Names, message_hash: npt.NDArray[np.uint64], at_us: npt.NDArray[np.int64],
+    clamped: npt.NDArray[np.bool_], source_ms: npt.NDArray[np.int64], rich: Mapping[int, Properties], items: Items,
+    contexts: Contexts,
 ) -> Columns:  # fmt: skip
-    """Return the columns of events whose persons, dedup ids and times are known; all arguments have one length."""
-    properties = [event.properties or EMPTY_PROPERTIES for event in events]
-    categories, contents = items.of_many(properties, at_us.tolist())
-    of_event, of_property = _getter(events), _getter(properties)
-    revenue = _floats(of_property("revenue"))
-    table = contexts.table(of_event("context"), of_event("traits"))
-    types = of_event("type")
-    hashes = map(xxhash.xxh3_64_intdigest, map(str.encode, message_ids))
+    """Return the columns of events whose persons, dedup ids and times are known; all arrays have one length."""
+    categories, contents = items.of_many(
+        spans.items(), rich, lambda row: decode_properties(spans.raw(Field.PROPERTIES, row)), at_us
+    )
+    revenue = spans.numbers(Field.REVENUE)
+    table = contexts.table(spans.raws(Field.CONTEXT), spans.raws(Field.TRAITS))
     return Columns(
-        person=_names(persons),
+        person=person,
         at_us=at_us,
-        message_hash=np.fromiter(hashes, np.uint64, len(events)),
-        type=np.fromiter(map(TYPES.__getitem__, types), np.uint8, len(events)),
-        event=_event_names(types, of_event("event")),
-        categories=_lists(categories, pa.utf8()),
-        contents=_lists(contents, pa.uint64()),
-        price=_floats(of_property("price")),
-        quantity=_floats(of_property("quantity")),
-        revenue=np.where(np.isnan(revenue), _floats(of_property("total")), revenue),
-        currency=_names(of_property("currency")),
+        message_hash=message_hash,
+        type=spans.types.astype(np.uint8),
+        event=_event_names(spans),
+        categories=categories,
+        contents=contents,
+        price=spans.numbers(Field.PRICE),
+        quantity=spans.numbers(Field.QUANTITY),
+        revenue=np.where(np.isnan(revenue), spans.numbers(Field.TOTAL), revenue),
+        currency=spans.names(Field.CURRENCY),
         device=_at(table.devices, table.codes),
         country=_at(table.countries, table.codes),
-        channel=_names(of_event("channel")),
+        channel=spans.names(Field.CHANNEL),
         traits=_at(table.traits, table.codes),
         source_ms=source_ms,
         clamped=clamped,
     )
 
 
-def _getter(objects: Sequence[Any]) -> Callable[[str], list[Any]]:
-    return lambda name: list(map(attrgetter(name), objects))
-
-
-def _floats(values: list[float | None]) -> npt.NDArray[np.float64]:
-    numbers: npt.NDArray[np.float64] = pa.array(values, pa.float64()).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _names(texts: Sequence[str | None]) -> Names:
-    return Names.of(pa.array(texts, pa.utf8()).dictionary_encode())
-
-
 def _at(texts: Sequence[str | None], codes: npt.NDArray[np.int32]) -> Names:
     """Return texts[codes], each distinct text once."""
-    names = _names(texts)
+    names = Names.of(pa.array(texts, pa.utf8()).dictionary_encode())
     return Names(names.codes[codes] if len(texts) else codes, names.values)
 
 
-def _event_names(types: Sequence[str], names: Sequence[str | None]) -> Names:
+def _event_names(spans: Spans) -> Names:
     """Name what happened: a track event by its name, any other by its type."""
-    given = _names([name if kind == "track" else kind for kind, name in zip(types, names, strict=True)])
-    return _at([canonical_event(name) for name in given.values.to_pylist()], given.codes)
-
-
-def _lists(lists: Sequence[list[Any]], kind: pa.DataType) -> pa.ListArray:
-    """Return lists of numbers, or of texts."""
-    offsets = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum(list(map(len, lists)), out=offsets[1:])
-    flat = [value for values in lists for value in values]
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind))
+    names = spans.names(Field.EVENT)
+    said = [*map(canonical_event, names.values.to_pylist()), *TYPES]
+    codes = np.where(spans.types == TYPES["track"], names.codes, len(names.values) + spans.types)
+    return _at(said, codes.astype(np.int32))
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from msgspec import Raw
 
 from streams.contract.event import Context, Device, Location, decode_context
 from streams.contract.tolerant import as_mapping, as_raw, as_text
@@ -62,19 +60,26 @@ class Contexts:
         self._texts: dict[tuple[bytes, bytes], str | None] = {}
         self._bytes = 0
 
-    def table(self, contexts: Sequence[Raw], own_traits: Sequence[Raw]) -> ContextTable:
-        """Read the contexts of a batch; traits that an event has of its own win over those of its context."""
-        encoded = pa.array(list(map(bytes, contexts)), pa.binary()).dictionary_encode()
-        found = [self._read(raw) for raw in encoded.dictionary.to_pylist()]
-        codes = encoded.indices.to_numpy()
-        with_traits = [i for i, raw in enumerate(own_traits) if raw]
-        if with_traits:
-            codes = codes.copy()  # Arrow's memory can't be written to
-            for i in with_traits:
-                known = found[codes[i]]
-                traits = self._text(known.raw_traits, bytes(own_traits[i]))
-                codes[i] = len(found)
-                found.append(known._replace(traits=traits))
+    def table(self, contexts: pa.DictionaryArray, own_traits: pa.DictionaryArray) -> ContextTable:
+        """Read the contexts of a batch; traits that an event has of its own win over those of its context.
+
+        Parameters
+        ----------
+        contexts, own_traits : pyarrow.DictionaryArray of binary
+            As they are written, null where an event has none.
+        """
+        found = [*map(self._read, contexts.dictionary.to_pylist()), _NOTHING]
+        codes = _codes(contexts, len(found) - 1)
+        if len(own_traits.dictionary):
+            own = own_traits.dictionary.to_pylist()
+            rows = np.flatnonzero(_codes(own_traits, -1) >= 0)
+            pairs, places = np.unique(
+                np.stack([codes[rows], _codes(own_traits, -1)[rows]]), axis=1, return_inverse=True
+            )
+            codes[rows] = len(found) + places
+            for context, traits in pairs.T.tolist():
+                known = found[context]
+                found.append(known._replace(traits=self._text(known.raw_traits, own[traits])))
         return ContextTable(
             codes,
             [known.device for known in found],
@@ -111,6 +116,12 @@ class Contexts:
             self._known = {b"": _NOTHING}
             self._texts.clear()
             self._bytes = 0
+
+
+def _codes(encoded: pa.DictionaryArray, missing: int) -> npt.NDArray[np.int32]:
+    """Return an array of one's own: Arrow's can't be written to."""
+    codes: npt.NDArray[np.int32] = encoded.indices.fill_null(missing).to_numpy().astype(np.int32)
+    return codes
 
 
 def _context(raw: bytes) -> Context:

@@ -1,4 +1,4 @@
-"""An event of the Segment spec, typed: what the fast decoder reads, and what the tolerant one makes of everything else.
+"""Parts of an event of the Segment spec, typed: what is looked at by itself because it is new, rich or broken.
 
 Only fields that userprism uses are named; the decoder skips the others without building them.
 """
@@ -10,7 +10,6 @@ from msgspec import Raw, Struct
 
 __all__ = [
     "ABSENT",
-    "EMPTY_PROPERTIES",
     "TYPES",
     "Context",
     "Device",
@@ -19,7 +18,8 @@ __all__ = [
     "Product",
     "Properties",
     "decode_context",
-    "decode_event",
+    "decode_properties",
+    "encode_event",
 ]
 
 #: Codes of the column `type`.
@@ -32,7 +32,7 @@ _Id = str | int | None
 _Number = float | None
 
 
-class Product(Struct, gc=False):
+class Product(Struct, gc=False, omit_defaults=True):
     """One entry of `products`."""
 
     product_id: _Id = None
@@ -46,7 +46,7 @@ class Product(Struct, gc=False):
     image_url: str | None = None
 
 
-class Properties(Struct, gc=False):
+class Properties(Struct, gc=False, omit_defaults=True):
     """The properties that mean something to us (e-commerce v2, and what people read and write)."""
 
     product_id: _Id = None
@@ -92,10 +92,10 @@ class Context(Struct, gc=False):
     traits: Raw = ABSENT
 
 
-class Event(Struct, rename="camel"):
-    """One event; times are as they came, see `streams.contract.times`, and the context is read by `Contexts`."""
+class Event(Struct, rename="camel", omit_defaults=True):
+    """An event that had to be mended, on its way to becoming plain JSON."""
 
-    type: str = ""
+    type: str
     event: str | None = None
     user_id: _Id = None
     anonymous_id: _Id = None
@@ -108,14 +108,11 @@ class Event(Struct, rename="camel"):
     context: Raw = ABSENT
     traits: Raw = ABSENT
     channel: str | None = None
-    group_id: _Id = None
-    previous_id: _Id = None
-    batch: Raw = ABSENT
 
 
-EMPTY_PROPERTIES = Properties()
-
-#: Raises msgspec.DecodeError for whatever isn't plainly one event; `tolerant` then says what it is.
-decode_event = msgspec.json.Decoder(Event).decode
+#: Writes an event again, so that whatever producers send takes one way into columns.
+encode_event = msgspec.json.Encoder().encode
+#: Raises msgspec.DecodeError for properties that need mending.
+decode_properties = msgspec.json.Decoder(Properties).decode
 #: Raises msgspec.DecodeError for a context that isn't what the spec says; None for null.
 decode_context = msgspec.json.Decoder(Context | None).decode

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from operator import attrgetter
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
 from streams.contract.content import Content, content_id_of, normalised
@@ -14,17 +16,17 @@ from streams.contract.event import Product, Properties
 
 __all__ = ["Items"]
 
-_key = attrgetter("product_id", "sku", "content_id", "article_id", "name", "title", "url", "image_url", "brand")
-_NAME, _TITLE = 4, 5
-_rare = attrgetter("products", "categories", "text", "body", "review_body", "query")
-_NOTHING_RARE = (None,) * 6
-#: A key that is never remembered.
-_NEVER_KNOWN = object()
 _KEPT = 200_000
 _MOST_CATEGORIES = 32
 _MOST_PRODUCTS = 200
 _LONGEST_NAME = 256
 _LONGEST_URL = 2_048
+
+#: (categories, content ids)
+_Touched = tuple[list[str], list[int]]
+#: The key of an event without an item, and what it touches.
+_NOTHING = b""
+_UNTOUCHED: _Touched = ([], [])
 
 
 class Items:
@@ -35,38 +37,42 @@ class Items:
     """
 
     def __init__(self) -> None:
-        self._contents: dict[object, list[int]] = {}
-        self._categories: dict[object, list[str]] = {}
+        self._known = {_NOTHING: _UNTOUCHED}
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._new: list[Content] = []
 
     def of_many(
-        self, properties: Sequence[Properties], at_us: Sequence[int]
-    ) -> tuple[list[list[str]], list[list[int]]]:
+        self, keys: pa.DictionaryArray, rich: Mapping[int, Properties], properties: Callable[[int], Properties],
+        at_us: npt.NDArray[np.int64],
+    ) -> tuple[pa.ListArray, pa.ListArray]:  # fmt: skip
         """Return the categories and the content ids that each event touches; new content waits in `take_new`.
 
         Parameters
         ----------
-        properties, at_us : sequences of equal length
-            What the events say, and when.
+        keys : pyarrow.DictionaryArray of binary
+            What tells one item from another, null where an event has no item.
+        rich : mapping
+            Event -> its properties, for those that its key can't describe.
+        properties : callable
+            Returns the properties of any other event.
+        at_us : ndarray of int64
+            When each event happened.
         """
-        keys: list[Any] = list(map(_key, properties))
-        names: list[Any] = [p.category for p in properties]
-        for i, key in enumerate(keys):
-            if not (key[_NAME] or key[_TITLE]):
-                keys[i] = (key, str(names[i]))  # without a title an item is known by its categories
-        for i in [i for i, parts in enumerate(map(_rare, properties)) if parts != _NOTHING_RARE]:
-            keys[i] = names[i] = _NEVER_KNOWN
-        for i in [i for i, name in enumerate(names) if name.__class__ is list]:
-            keys[i] = names[i] = _NEVER_KNOWN
-        contents = list(map(self._contents.get, keys))
-        categories = list(map(self._categories.get, names))
-        for i in [i for i, (c, n) in enumerate(zip(contents, categories, strict=True)) if c is None or n is None]:
-            categories[i], contents[i] = self._read(properties[i], at_us[i])
-            if keys[i] is not _NEVER_KNOWN:
-                _remember(self._contents, keys[i], contents[i])
-                _remember(self._categories, names[i], categories[i])
-        return cast(list[list[str]], categories), cast(list[list[int]], contents)
+        written = [*keys.dictionary.to_pylist(), _NOTHING]
+        codes = keys.indices.fill_null(len(written) - 1).to_numpy().astype(np.int64)
+        codes[list(rich)] = np.arange(len(written), len(written) + len(rich))
+        first = np.full(len(written) + len(rich), -1, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the last one written stays
+        found = list(map(self._known.get, written))
+        for code in [code for code, touched in enumerate(found) if touched is None]:
+            found[code], row = _UNTOUCHED, int(first[code])
+            if row >= 0:  # else only events with rich properties have this key
+                found[code] = self._read(properties(row), int(at_us[row]))
+                self._remember(written[code], found[code])
+        found += [self._read(p, int(at_us[row])) for row, p in rich.items()]
+        categories, contents = zip(*found, strict=True)
+        places = pa.array(codes)
+        return _lists(categories, pa.utf8()).take(places), _lists(contents, pa.uint64()).take(places)
 
     def take_new(self) -> list[Content]:
         """Return content that hasn't been sent yet."""
@@ -77,14 +83,19 @@ class Items:
         """Content wasn't sent after all: the transaction was aborted."""
         for content in contents:
             self._sent.pop(content.content_id, None)
-        self._contents.clear()
+        self._known = {_NOTHING: _UNTOUCHED}
 
-    def _read(self, p: Properties, at_us: int) -> tuple[list[str], list[int]]:
+    def _read(self, p: Properties, at_us: int) -> _Touched:
         categories = list(dict.fromkeys(_categories(p)))[:_MOST_CATEGORIES]
         contents = [content for content in _contents(p, categories, at_us) if content is not None]
         for content in contents:
             self._note(content)
         return categories, list(dict.fromkeys(content.content_id for content in contents))
+
+    def _remember(self, key: bytes, touched: _Touched) -> None:
+        if len(self._known) > _KEPT:
+            self._known = {_NOTHING: _UNTOUCHED}
+        self._known[key] = touched
 
     def _note(self, content: Content) -> None:
         hashed = xxhash.xxh3_64_intdigest(f"{content.content_hash}\0{content.image_url}".encode())
@@ -96,10 +107,11 @@ class Items:
         self._new.append(content)
 
 
-def _remember(memory: dict[object, Any], key: object, value: object) -> None:
-    if len(memory) >= _KEPT:
-        memory.clear()
-    memory[key] = value
+def _lists(lists: Sequence[list[Any]], kind: pa.DataType) -> pa.ListArray:
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(list(map(len, lists)), out=offsets[1:])
+    flat = [value for values in lists for value in values]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind))
 
 
 def _categories(p: Properties) -> Iterator[str]:
@@ -118,7 +130,7 @@ def _contents(p: Properties, categories: list[str], at_us: int) -> Iterator[Cont
         own = [product.category] if product.category else []
         yield _item(product.product_id, product.sku, None, None, product.name or "", own, product, at_us)
     for written in (p.text, p.body, p.review_body, p.query):
-        text = normalised(written or "")
+        text = normalised(written) if written else ""
         if text:
             yield _content("text", text, "", "", text, categories, p, at_us)
 
@@ -128,7 +140,7 @@ def _item(
     source: Properties | Product, at_us: int,
 ) -> Content | None:  # fmt: skip
     """Return the item, by the first id it has; without one a title is its own id."""
-    clean = normalised(title)
+    clean = normalised(title) if title else ""
     for value in (product_id, sku, content_id, article_id):
         key = str(value).strip()[:_LONGEST_NAME] if value is not None else ""
         if key:
@@ -140,7 +152,8 @@ def _content(
     kind: str, key: str, item: str, title: str, text: str, categories: list[str], source: Properties | Product,
     at_us: int,
 ) -> Content:  # fmt: skip
-    said = normalised(f"{title} {text}") or normalised(" ".join([*categories, source.brand or ""]))
+    said = (title and text and normalised(f"{title} {text}")) or title or text
+    said = said or normalised(" ".join([*categories, source.brand or ""]))
     return Content(
         content_id=content_id_of(kind, key),
         kind=kind,

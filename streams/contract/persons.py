@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from itertools import repeat
+from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
-from streams.contract.event import Event
+from streams.contract.block import Names
 
-__all__ = ["Person", "Persons", "as_id", "partition_of", "profile_id_of"]
+__all__ = ["People", "Persons", "as_id", "partition_of", "profile_id_of"]
 
 #: What broken tracking code sends instead of an id: PostHog's list of refused distinct ids, compared without case.
 BLOCKED = frozenset({
@@ -18,10 +21,25 @@ BLOCKED = frozenset({
 })  # fmt: skip
 
 _KEPT = 500_000
-_T = TypeVar("_T")
 
 #: (profile id, partition)
 Person = tuple[str, int]
+_UNSEEN: Person = ("", -1)
+
+
+class People(NamedTuple):
+    """Whose the events of a batch are.
+
+    Attributes
+    ----------
+    names : Names
+        Profile ids; code -1 for nobody.
+    partitions : ndarray of int64, shape (events,)
+        Of `userprism.clicks`; -1 for nobody.
+    """
+
+    names: Names
+    partitions: npt.NDArray[np.int64]
 
 
 def as_id(value: object, max_bytes: int = 512) -> str:
@@ -58,32 +76,31 @@ class Persons:
     def __init__(self, partitions: int, max_bytes: int) -> None:
         self._partitions = partitions
         self._max_bytes = max_bytes
-        self._users: dict[object, Person] = {}
-        self._anonymous: dict[object, Person | None] = {}
+        self._users: dict[str, Person | None] = {}
+        self._anonymous: dict[str, Person | None] = {}
 
-    def resolve_many(self, events: Sequence[Event]) -> list[Person | None]:
-        """Return `resolve` of each event."""
-        found = list(map(self._users.get, [event.user_id for event in events]))
-        for i in [i for i, person in enumerate(found) if person is None]:
-            found[i] = self.resolve(events[i].user_id, events[i].anonymous_id)
+    def resolve_many(self, users: Names, anonymous: Names) -> People:
+        """Return who each event belongs to, given its userId and its anonymousId; see `resolve`."""
+        found = [*self._resolved(self._users, users.values.to_pylist(), "userId"), None]  # None for code -1
+        codes = users.codes
+        nobody = np.array([person is None for person in found], np.bool_)[codes]
+        if nobody.any() and len(anonymous.values):
+            codes = np.where(nobody & (anonymous.codes >= 0), len(found) + anonymous.codes, np.where(nobody, -1, codes))
+            found += [*self._resolved(self._anonymous, anonymous.values.to_pylist(), "anonymousId"), None]
+        partitions = np.array([-1 if person is None else person[1] for person in found], np.int64)
+        ids = pa.array([None if person is None else person[0] for person in found], pa.utf8()).dictionary_encode()
+        distinct = Names.of(ids)
+        return People(Names(distinct.codes[codes], distinct.values), partitions[codes])
+
+    def _resolved(
+        self, memory: dict[str, Person | None], values: list[str], kind: Literal["userId", "anonymousId"]
+    ) -> list[Person | None]:
+        found = list(map(memory.get, values, repeat(_UNSEEN)))
+        for i in [i for i, person in enumerate(found) if person is _UNSEEN]:
+            if len(memory) >= _KEPT:
+                memory.clear()
+            ids = (values[i], None) if kind == "userId" else (None, values[i])
+            profile_id = profile_id_of(*ids, self._max_bytes)
+            person = (profile_id, partition_of(profile_id, self._partitions)) if profile_id else None
+            found[i] = memory[values[i]] = person
         return found
-
-    def resolve(self, user_id: object, anonymous_id: object) -> Person | None:
-        """Return (profile id, partition), or None for nobody."""
-        user = as_id(user_id, self._max_bytes)
-        if user:
-            person = user, partition_of(user, self._partitions)
-            _remember(self._users, user_id, person)
-            return person
-        if anonymous_id in self._anonymous:
-            return self._anonymous[anonymous_id]
-        profile_id = profile_id_of(None, anonymous_id, self._max_bytes)
-        found = (profile_id, partition_of(profile_id, self._partitions)) if profile_id else None
-        _remember(self._anonymous, anonymous_id, found)
-        return found
-
-
-def _remember(memory: dict[object, _T], key: object, value: _T) -> None:
-    if len(memory) >= _KEPT:
-        memory.clear()
-    memory[key] = value

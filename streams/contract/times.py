@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from streams.contract.event import Event
 from streams.kernel import kernel
 
-__all__ = ["INVALID", "MISSING", "corrected", "event_times", "parse_many", "parse_time"]
+__all__ = ["INVALID", "MISSING", "corrected", "epoch_us", "parse_time", "usual_time"]
 
 Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 
 MISSING = np.iinfo(np.int64).min
 INVALID = MISSING + 1
@@ -30,6 +28,7 @@ _ORDINAL = re.compile(r"(\d{4})-?(\d{3})(?=$|[T ])")
 _LAST_US = 4_102_444_800_000_000  # the year 2100
 #: Epoch numbers by magnitude: seconds until the year 5138, then ms, then us.
 _MS_FROM, _US_FROM = 1e11, 1e14
+_MOST_EPOCH_DIGITS = 16
 
 
 def parse_time(value: object) -> int:
@@ -50,37 +49,6 @@ def parse_time(value: object) -> int:
     if _NUMBER.fullmatch(text) and not (len(text) == 8 and text.isdigit()):  # 20261123 is a basic ISO date
         return _epoch(float(text))
     return _iso(text)
-
-
-def parse_many(values: Sequence[object]) -> Int64s:
-    """Return `parse_time` of each; the usual shape (2026-11-23T10:20:30.123Z) costs tens of nanoseconds."""
-    try:
-        array = pa.array(values, pa.utf8())
-    except (pa.ArrowException, UnicodeError, TypeError):
-        return np.array([parse_time(value) for value in values], np.int64)
-    if array.null_count == len(values):
-        return np.full(len(values), MISSING, np.int64)
-    filled = array.fill_null("") if array.null_count else array
-    _, offsets, data = filled.buffers()
-    starts = np.frombuffer(offsets, np.int32, len(values) + 1, filled.offset * 4)
-    letters = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    out = np.empty(len(values), np.int64)
-    _parse_usual(starts, letters, out)
-    for i in np.flatnonzero(out == INVALID).tolist():
-        out[i] = parse_time(values[i])
-    return out
-
-
-def event_times(events: Sequence[Event], record_us: Int64s, tolerance_us: int) -> tuple[Int64s, npt.NDArray[np.bool_]]:
-    """Return `corrected` of the times that events carry; `record_us` is the record time of each."""
-    return corrected(
-        parse_many([event.timestamp for event in events]),
-        parse_many([event.original_timestamp for event in events]),
-        parse_many([event.sent_at for event in events]),
-        parse_many([event.received_at for event in events]),
-        record_us,
-        tolerance_us,
-    )
 
 
 def corrected(
@@ -144,53 +112,61 @@ def _digits(letters: npt.NDArray[np.uint8], start: int, count: int) -> np.int64:
 
 
 @kernel
-def _parse_usual(starts: npt.NDArray[np.int32], letters: npt.NDArray[np.uint8], out: Int64s) -> None:
-    """Parse YYYY-MM-DDTHH:MM:SS[.fraction]Z (also +00:00); INVALID for anything else, MISSING for nothing."""
-    for i in range(len(out)):
-        start, n = np.int64(starts[i]), np.int64(starts[i + 1] - starts[i])
-        if n == 0:
-            out[i] = MISSING
-            continue
-        out[i] = INVALID
-        if n < 20 or letters[start + 4] != 45 or letters[start + 7] != 45 or letters[start + 10] != 84:
-            continue
-        if letters[start + 13] != 58 or letters[start + 16] != 58:
-            continue
-        year, month, day = _digits(letters, start, 4), _digits(letters, start + 5, 2), _digits(letters, start + 8, 2)
-        hour, minute = _digits(letters, start + 11, 2), _digits(letters, start + 14, 2)
-        second = _digits(letters, start + 17, 2)
-        if year < 1970 or year > 2099 or month < 1 or month > 12 or day < 1 or hour < 0 or hour > 23:
-            continue
-        if minute < 0 or minute > 59 or second < 0 or second > 59:
-            continue
-        leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
-        longest = 31 - (month - 1) % 7 % 2 if month != 2 else (29 if leap else 28)
-        if day > longest:
-            continue
-        at = start + 19
-        end = start + n
-        fraction = np.int64(0)
-        if letters[at] == 46:
+def usual_time(letters: Bytes, start: int, end: int) -> np.int64:
+    """Return the time YYYY-MM-DDTHH:MM:SS[.fraction]Z (also +00:00); INVALID for anything else, MISSING for nothing."""
+    if start == end:
+        return np.int64(MISSING)
+    bad = np.int64(INVALID)
+    if end - start < 20 or letters[start + 4] != 45 or letters[start + 7] != 45 or letters[start + 10] != 84:
+        return bad
+    if letters[start + 13] != 58 or letters[start + 16] != 58:
+        return bad
+    year, month, day = _digits(letters, start, 4), _digits(letters, start + 5, 2), _digits(letters, start + 8, 2)
+    hour, minute = _digits(letters, start + 11, 2), _digits(letters, start + 14, 2)
+    second = _digits(letters, start + 17, 2)
+    if year < 1970 or year > 2099 or month < 1 or month > 12 or day < 1 or hour < 0 or hour > 23:
+        return bad
+    if minute < 0 or minute > 59 or second < 0 or second > 59:
+        return bad
+    leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
+    longest = 31 - (month - 1) % 7 % 2 if month != 2 else (29 if leap else 28)
+    if day > longest:
+        return bad
+    at = start + 19
+    fraction = np.int64(0)
+    if letters[at] == 46:
+        at += 1
+        scale = 100_000
+        first = at
+        while at < end and 48 <= letters[at] <= 57:
+            fraction += scale * (np.int64(letters[at]) - 48)
+            scale //= 10
             at += 1
-            scale = 100_000
-            first = at
-            while at < end and 48 <= letters[at] <= 57:
-                fraction += scale * (np.int64(letters[at]) - 48)
-                scale //= 10
-                at += 1
-            if at == first:
-                continue
-        if at >= end:
-            continue
-        utc = end - at == 1 and letters[at] == 90
-        if end - at == 6 and letters[at] == 43 and letters[at + 3] == 58:
-            utc = _digits(letters, at + 1, 2) == 0 and _digits(letters, at + 4, 2) == 0
-        if not utc:
-            continue
-        # Days since 1970 of a civil date (H. Hinnant, chrono-compatible low-level date algorithms).
-        y = year - (1 if month <= 2 else 0)
-        era = y // 400
-        of_era = y - era * 400
-        of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-        days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-        out[i] = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction
+        if at == first:
+            return bad
+    if at >= end:
+        return bad
+    utc = end - at == 1 and letters[at] == 90
+    if end - at == 6 and letters[at] == 43 and letters[at + 3] == 58:
+        utc = _digits(letters, at + 1, 2) == 0 and _digits(letters, at + 4, 2) == 0
+    if not utc:
+        return bad
+    # Days since 1970 of a civil date (H. Hinnant, chrono-compatible low-level date algorithms).
+    y = year - (1 if month <= 2 else 0)
+    era = y // 400
+    of_era = y - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+    return np.int64(((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction)
+
+
+@kernel
+def epoch_us(letters: Bytes, start: int, end: int) -> np.int64:
+    """Return the time of an epoch number without sign, point and exponent; INVALID for what needs a closer look."""
+    if end - start > _MOST_EPOCH_DIGITS:
+        return np.int64(INVALID)
+    number = _digits(letters, start, end - start)
+    if number < 0:
+        return np.int64(INVALID)
+    at_us = number * (1_000_000 if number < _MS_FROM else 1_000 if number < _US_FROM else 1)
+    return np.int64(at_us if at_us <= _LAST_US else INVALID)

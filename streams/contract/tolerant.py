@@ -113,8 +113,6 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
         context=as_raw(item.get("context")),
         traits=as_raw(item.get("traits")),
         channel=as_text(item.get("channel")) or None,
-        group_id=_id(item.get("groupId")),
-        previous_id=_id(item.get("previousId")),
     )
 
 

@@ -6,8 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.contract import (
     Block,
@@ -20,7 +18,7 @@ from streams.contract import (
     partition_of,
     profile_id_of,
 )
-from streams.contract.times import INVALID, MISSING, parse_many, parse_time
+from streams.contract.times import parse_time
 
 #: Golden: a person's partition never changes while the count stays.
 PARTITIONS = [0, 3, 3]
@@ -138,15 +136,6 @@ def test_clocks_of_devices_are_corrected_and_the_future_is_clamped() -> None:
 )  # fmt: skip
 def test_one_moment_in_many_shapes(text: object) -> None:
     assert parse_time(text) == 1_795_429_230_000_000
-
-
-@given(st.lists(st.one_of(st.datetimes().map(lambda d: d.isoformat() + "Z"), st.text(max_size=30), st.none())))
-def test_the_fast_parser_says_what_the_slow_one_says(texts: list[str | None]) -> None:
-    assert parse_many(texts).tolist() == [parse_time(text) for text in texts]
-
-
-def test_nothing_and_nonsense_are_told_apart() -> None:
-    assert parse_many([None, "", "x"]).tolist() == [MISSING, MISSING, INVALID]
 
 
 def test_people_have_fixed_names_and_partitions() -> None:
