@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -15,6 +15,7 @@ from streams.settings import Settings
 
 __all__ = [
     "PADDING_HEADER",
+    "Outbox",
     "Place",
     "client_config",
     "consumer_config",
@@ -94,6 +95,45 @@ def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = No
             producer.poll(_QUEUE_FULL_S)
         else:
             return
+
+
+class Outbox:
+    """Records that somebody counts on: `flush` returns when the broker has all of them, and says so when it hasn't.
+
+    Parameters
+    ----------
+    settings : Settings
+        The broker.
+    extra
+        Configuration of the producer.
+    """
+
+    def __init__(self, settings: Settings, **extra: Any) -> None:
+        self._producer = Producer(producer_config(settings, **extra))
+        self._failure: KafkaError | None = None
+
+    def send(self, topic: str, value: bytes, key: bytes | None = None) -> None:
+        """Queue a record."""
+        produce(self._producer, topic, value, key, on_delivery=self._delivered)
+        self._producer.poll(0)
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait for the broker.
+
+        Raises
+        ------
+        UnavailableError
+            It refused a record, or didn't take them all in time.
+        """
+        left = self._producer.flush(timeout_s)
+        failure, self._failure = self._failure, None
+        if failure is not None or left:
+            why = failure.str() if failure is not None else f"{left} records wait after {timeout_s:.0f} s"
+            msg = f"the broker hasn't taken what was sent: {why}"
+            raise UnavailableError(msg)
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        self._failure = self._failure or error
 
 
 class Place(NamedTuple):

@@ -145,7 +145,8 @@ class Contract:
         rich = _rich_properties(spans)
         source_ms = record_ms[message]
         people = self._persons.resolve_many(spans.names(Field.USER_ID), spans.names(Field.ANONYMOUS_ID))
-        at_us, clamped = corrected(*map(spans.times, _TIMES), source_ms * 1000, self._tolerance_us)
+        timestamp, original, sent, received = map(spans.times, _TIMES)
+        at_us, clamped = corrected(timestamp, original, sent, received, source_ms * 1000, self._tolerance_us)
         taken = spans.plain & (people.partitions >= 0) & (at_us != INVALID)
         spans.drop(~taken)
         hashes = _message_hashes(spans, message, index, source)
@@ -196,12 +197,10 @@ def _rich_properties(spans: Spans) -> dict[int, Properties]:
 
 def _message_hashes(spans: Spans, message: Int64s, index: Int64s, source: Source) -> npt.NDArray[np.uint64]:
     """Hash the messageId as text, else the event's place in the topic."""
-    ids = spans.texts(Field.MESSAGE_ID)
-    for row in [row for row, given in enumerate(ids) if not given]:
-        ids[row] = b""
-        if spans.plain[row]:
-            came = source(int(message[row]))
-            ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{index[row]}".encode()
+    ids = [given or b"" for given in spans.texts(Field.MESSAGE_ID)]
+    for row in [row for row, given in enumerate(ids) if not given and spans.plain[row]]:
+        came = source(int(message[row]))
+        ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{index[row]}".encode()
     return np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, len(ids))
 
 

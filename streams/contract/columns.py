@@ -72,8 +72,9 @@ def columns_of(
 ) -> Columns:  # fmt: skip
     """Return the columns of events whose persons, dedup ids and times are known; all arrays have one length."""
     categories, contents = items.of_many(
-        spans.items(), rich, lambda row: decode_properties(spans.raw(Field.PROPERTIES, row)), at_us
-    )
+        spans.items(), spans.names(Field.CATEGORY), rich,
+        lambda row: decode_properties(spans.raw(Field.PROPERTIES, row)), at_us,
+    )  # fmt: skip
     revenue = spans.numbers(Field.REVENUE)
     table = contexts.table(spans.raws(Field.CONTEXT), spans.raws(Field.TRAITS))
     return Columns(

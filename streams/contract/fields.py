@@ -124,7 +124,7 @@ _BY_LENGTH, _BY_FIRST = _FACTORS
 
 @kernel
 def field_of(letters: npt.NDArray[np.uint8], begin: int, end: int, scope: int) -> int:
-    """Return the field whose key is `letters[begin:end]` in the event (scope 0) or its properties (1), -1 for others."""
+    """Return the field with the key `letters[begin:end]` in an event (scope 0) or its properties (1), else -1."""
     length = end - begin
     if length == 0:
         return -1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from streams.contract.block import Names
 from streams.contract.content import Content, content_id_of, normalised
 from streams.contract.event import Product, Properties
 
@@ -21,12 +23,9 @@ _MOST_CATEGORIES = 32
 _MOST_PRODUCTS = 200
 _LONGEST_NAME = 256
 _LONGEST_URL = 2_048
-
-#: (categories, content ids)
-_Touched = tuple[list[str], list[int]]
-#: The key of an event without an item, and what it touches.
+#: The key of an event without an item, and what is said of a key that isn't remembered.
 _NOTHING = b""
-_UNTOUCHED: _Touched = ([], [])
+_UNKNOWN: list[int] = []
 
 
 class Items:
@@ -37,13 +36,13 @@ class Items:
     """
 
     def __init__(self) -> None:
-        self._known = {_NOTHING: _UNTOUCHED}
+        self._known: dict[bytes, list[int]] = {_NOTHING: []}
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._new: list[Content] = []
 
     def of_many(
-        self, keys: pa.DictionaryArray, rich: Mapping[int, Properties], properties: Callable[[int], Properties],
-        at_us: npt.NDArray[np.int64],
+        self, keys: pa.DictionaryArray, categories: Names, rich: Mapping[int, Properties],
+        properties: Callable[[int], Properties], at_us: npt.NDArray[np.int64],
     ) -> tuple[pa.ListArray, pa.ListArray]:  # fmt: skip
         """Return the categories and the content ids that each event touches; new content waits in `take_new`.
 
@@ -51,8 +50,10 @@ class Items:
         ----------
         keys : pyarrow.DictionaryArray of binary
             What tells one item from another, null where an event has no item.
+        categories : Names
+            Each event's one category.
         rich : mapping
-            Event -> its properties, for those that its key can't describe.
+            Event -> its properties, for those that say more than that.
         properties : callable
             Returns the properties of any other event.
         at_us : ndarray of int64
@@ -63,16 +64,21 @@ class Items:
         codes[list(rich)] = np.arange(len(written), len(written) + len(rich))
         first = np.full(len(written) + len(rich), -1, np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the last one written stays
-        found = list(map(self._known.get, written))
-        for code in [code for code, touched in enumerate(found) if touched is None]:
-            found[code], row = _UNTOUCHED, int(first[code])
+        contents = list(map(self._known.get, written, repeat(_UNKNOWN)))
+        for code in [code for code, known in enumerate(contents) if known is _UNKNOWN]:
+            row = int(first[code])
             if row >= 0:  # else only events with rich properties have this key
-                found[code] = self._read(properties(row), int(at_us[row]))
-                self._remember(written[code], found[code])
-        found += [self._read(p, int(at_us[row])) for row, p in rich.items()]
-        categories, contents = zip(*found, strict=True)
-        places = pa.array(codes)
-        return _lists(categories, pa.utf8()).take(places), _lists(contents, pa.uint64()).take(places)
+                _, contents[code] = self._read(properties(row), int(at_us[row]))
+                self._remember(written[code], contents[code])
+        named = [list(_clean([name])) for name in categories.values.to_pylist()]
+        named.append([])  # for whoever has none: code -1
+        places = np.where(categories.codes < 0, len(named) - 1, categories.codes)
+        for row, p in rich.items():
+            several, found = self._read(p, int(at_us[row]))
+            contents.append(found)
+            places[row] = len(named)
+            named.append(several)
+        return _lists(named, pa.utf8()).take(pa.array(places)), _lists(contents, pa.uint64()).take(pa.array(codes))
 
     def take_new(self) -> list[Content]:
         """Return content that hasn't been sent yet."""
@@ -83,19 +89,19 @@ class Items:
         """Content wasn't sent after all: the transaction was aborted."""
         for content in contents:
             self._sent.pop(content.content_id, None)
-        self._known = {_NOTHING: _UNTOUCHED}
+        self._known = {_NOTHING: []}
 
-    def _read(self, p: Properties, at_us: int) -> _Touched:
+    def _read(self, p: Properties, at_us: int) -> tuple[list[str], list[int]]:
         categories = list(dict.fromkeys(_categories(p)))[:_MOST_CATEGORIES]
         contents = [content for content in _contents(p, categories, at_us) if content is not None]
         for content in contents:
             self._note(content)
         return categories, list(dict.fromkeys(content.content_id for content in contents))
 
-    def _remember(self, key: bytes, touched: _Touched) -> None:
+    def _remember(self, key: bytes, contents: list[int]) -> None:
         if len(self._known) > _KEPT:
-            self._known = {_NOTHING: _UNTOUCHED}
-        self._known[key] = touched
+            self._known = {_NOTHING: []}
+        self._known[key] = contents
 
     def _note(self, content: Content) -> None:
         hashed = xxhash.xxh3_64_intdigest(f"{content.content_hash}\0{content.image_url}".encode())
@@ -115,9 +121,13 @@ def _lists(lists: Sequence[list[Any]], kind: pa.DataType) -> pa.ListArray:
 
 
 def _categories(p: Properties) -> Iterator[str]:
-    given = [*(p.category if isinstance(p.category, list) else [p.category]), *(p.categories or [])]
-    given += [product.category for product in (p.products or [])[:_MOST_PRODUCTS]]
-    for category in given:
+    yield from _clean(p.category if isinstance(p.category, list) else [p.category])
+    yield from _clean(p.categories or [])
+    yield from _clean(product.category for product in (p.products or [])[:_MOST_PRODUCTS])
+
+
+def _clean(categories: Iterable[str | None]) -> Iterator[str]:
+    for category in categories:
         name = (category or "").strip()[:_LONGEST_NAME]
         if name:
             yield name

@@ -1,6 +1,7 @@
 """JSON as bytes: kernels that walk it and check it (RFC 8259) without building anything.
 
-They are strict on purpose: whatever they don't take goes to `streams.contract.tolerant`, which says what is wrong with it.
+They are strict on purpose: whatever they don't take goes to `streams.contract.tolerant`, which says what is wrong with
+it.
 """
 
 from __future__ import annotations
@@ -149,9 +150,9 @@ def _word_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
             return at + 4, BOOLEAN
         if letters[at] == 110 and letters[at + 1] == 117 and letters[at + 2] == 108 and letters[at + 3] == 108:
             return at + 4, NULL
-    if at + 5 <= end and letters[at] == 102 and letters[at + 1] == 97 and letters[at + 2] == 108:
-        if letters[at + 3] == 115 and letters[at + 4] == 101:
-            return at + 5, BOOLEAN
+    is_false = at + 5 <= end and letters[at] == 102 and letters[at + 1] == 97 and letters[at + 2] == 108
+    if is_false and letters[at + 3] == 115 and letters[at + 4] == 101:
+        return at + 5, BOOLEAN
     return -1, NULL
 
 
@@ -162,8 +163,10 @@ def _scalar_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
         at, escaped = text_end(letters, at + 1, end)
         return at + 1 if at >= 0 else -1, ESCAPED if escaped else TEXT
     if letter == 45 or 48 <= letter <= 57:
-        return _number_end(letters, at, end)
-    return _word_end(letters, at, end)
+        number: tuple[int, int] = _number_end(letters, at, end)
+        return number
+    word: tuple[int, int] = _word_end(letters, at, end)
+    return word
 
 
 @kernel
@@ -181,7 +184,8 @@ def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]
         The place behind the value, -1 if it isn't taken; what it is.
     """
     if letters[at] != 123 and letters[at] != 91:
-        return _scalar_end(letters, at, end)
+        scalar: tuple[int, int] = _scalar_end(letters, at, end)
+        return scalar
     kind = OBJECT if letters[at] == 123 else ARRAY
     objects, level, expected = np.int64(0), 0, _VALUE
     while at < end:
@@ -198,7 +202,7 @@ def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]
             closes = letter == (125 if objects & 1 else 93)
             if not closes:
                 break
-        elif expected == _KEY or expected == _KEY_OR_END:
+        elif expected in (_KEY, _KEY_OR_END):
             closes = letter == 125 and expected == _KEY_OR_END
             if not closes:
                 if letter != 34:
@@ -220,7 +224,7 @@ def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]
             if level == 0:
                 return at, kind
             expected = _COMMA_OR_END
-        elif letter == 123 or letter == 91:
+        elif letter in (123, 91):
             level += 1
             if level > levels:
                 break

@@ -99,8 +99,8 @@ class Persons:
         for i in [i for i, person in enumerate(found) if person is _UNSEEN]:
             if len(memory) >= _KEPT:
                 memory.clear()
-            ids = (values[i], None) if kind == "userId" else (None, values[i])
-            profile_id = profile_id_of(*ids, self._max_bytes)
+            user, anonymous = (values[i], None) if kind == "userId" else (None, values[i])
+            profile_id = profile_id_of(user, anonymous, self._max_bytes)
             person = (profile_id, partition_of(profile_id, self._partitions)) if profile_id else None
             found[i] = memory[values[i]] = person
         return found

@@ -44,6 +44,7 @@ Kinds = npt.NDArray[np.uint8]
 _KEY, _KEY_OR_END, _COMMA_OR_END = range(3)
 _TYPE, _EVENT, _PROPERTIES = int(Field.TYPE), int(Field.EVENT), int(Field.PROPERTIES)
 _UNKNOWN_TYPE = -1
+_FIRST_OF_ITEM = ITEM_FIELDS[0]
 #: Codes of types whose events need a closer look: group and alias carry ids of their own.
 _FIRST_WITH_MORE_IDS = TYPES["group"]
 #: Up to here a double holds every integer, and ten to that power: what is made of two of them is rounded once.
@@ -109,7 +110,8 @@ class Spans:
 
     def has(self, field: Field) -> npt.NDArray[np.bool_]:
         """Return which events have the field."""
-        return self._kinds[field] != ABSENT
+        present: npt.NDArray[np.bool_] = self._kinds[field] != ABSENT
+        return present
 
     def raw(self, field: Field, row: int) -> bytes:
         """Return a value as it is written; an empty one where it is absent."""
@@ -140,8 +142,13 @@ class Spans:
         return Names(np.where(codes < 0, -1, again.indices.to_numpy()[codes]).astype(np.int32), again.dictionary)
 
     def items(self) -> pa.DictionaryArray:
-        """Return what tells one item from another, as bytes that are equal when all of it is."""
-        return self._gathered(ITEM_FIELDS, pa.binary(), names=True).dictionary_encode()
+        """Return what tells one item from another, as bytes that are equal when all of it is.
+
+        Categories are part of it only where an item has no name or title: there they are all that it says of itself.
+        """
+        kinds = self._kinds.copy()
+        kinds[Field.CATEGORY, self.has(Field.NAME) | self.has(Field.TITLE)] = ABSENT
+        return self._gathered(ITEM_FIELDS, pa.binary(), names=True, kinds=kinds).dictionary_encode()
 
     def numbers(self, field: Field) -> npt.NDArray[np.float64]:
         """Return each event's number, the nearest double to what is written; NaN where it has none."""
@@ -163,17 +170,20 @@ class Spans:
             out[row] = parse_time(text if kind in {TEXT, ESCAPED} else float(text))
         return out
 
-    def _gathered(self, fields: Sequence[Field | int], kind: pa.DataType, *, names: bool) -> pa.Array:
-        """Copy the bytes of fields behind each other, each behind its number when `names`; null where there are none."""
-        chosen = [int(field) for field in fields if self.has(Field(field)).any()]
+    def _gathered(
+        self, fields: Sequence[int], kind: pa.DataType, *, names: bool, kinds: Kinds | None = None
+    ) -> pa.Array:
+        """Copy the bytes of fields behind each other, each behind its number if `names`; null where there are none."""
+        kinds = self._kinds if kinds is None else kinds
+        chosen = [field for field in fields if kinds[field].any()]
         if not chosen:
             return pa.nulls(len(self), kind)
         offsets = np.zeros(len(self) + 1, np.int32)
         absent = np.empty(len(self), np.bool_)
         where = np.array(chosen, np.int64)
-        size = _sizes(where, names, self._kinds, self._begins, self._ends, offsets, absent)
+        size = _sizes(where, names, kinds, self._begins, self._ends, offsets, absent)
         data = np.empty(size, np.uint8)
-        _copy(where, names, self._letters, self._kinds, self._begins, self._ends, offsets, data)
+        _copy(where, names, self._letters, kinds, self._begins, self._ends, offsets, data)
         valid = None
         if absent.any():
             valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
@@ -260,7 +270,7 @@ def _find_fields(
             if field >= 0 and kind != NULL:
                 if not (ALLOWED[field] >> kind) & 1:
                     return False
-                quote = np.int64(kind == TEXT or kind == ESCAPED)
+                quote = np.int64(kind in (TEXT, ESCAPED))
                 kinds[field, row] = kind
                 begins[field, row], ends[field, row] = begin + quote, at - quote
             expected = _COMMA_OR_END
@@ -306,7 +316,7 @@ def _copy(
             if kinds[field, row] == ABSENT:
                 continue
             if names:
-                out[to] = field - fields[0] + 1  # no letter of a JSON text is below 32
+                out[to] = field - _FIRST_OF_ITEM + 1  # no letter of a JSON text is below 32
                 to += 1
             for i in range(begins[field, row], ends[field, row]):
                 out[to] = letters[i]

@@ -29,7 +29,8 @@ UNASSIGNED = -2
 _FIRST_FIT_PEOPLE = 1_000
 #: While history is young every profile is thin: centres are fitted again each time so many times the events are in.
 _REFIT_GROWTH = 4.0
-_SAMPLE = 5_000
+#: People that a fit looks at: as many as k-means' own window while events come, more when there is time.
+_SAMPLE, _SAMPLE_DRAINED = 2_000, 5_000
 #: Interest is a part of the vector that arrives later than the rest; this much more of it known calls for another fit.
 _REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
@@ -169,7 +170,8 @@ class Segmentation:
         cause = self._cause_for_fit(total, events, known, drained=drained)
         if not cause:
             return False
-        raw = np.vstack([self._sample(state, labels, total) for state, labels in people if state.people])
+        share = min(1.0, (_SAMPLE_DRAINED if drained else _SAMPLE) / total)
+        raw = np.vstack([self._sample(state, labels, share) for state, labels in people if state.people])
         self._space.fit(raw)
         self._model.refit(self._space.transform(raw), cause)
         self._fitted = True
@@ -226,8 +228,8 @@ class Segmentation:
     def _known_share(self, people: Iterable[tuple[PartitionState, PartitionLabels]], total: int) -> float:
         return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
 
-    def _sample(self, state: PartitionState, labels: PartitionLabels, total: int) -> npt.NDArray[np.float64]:
-        wanted = max(1, round(_SAMPLE * state.people / total))
+    def _sample(self, state: PartitionState, labels: PartitionLabels, share: float) -> npt.NDArray[np.float64]:
+        wanted = max(1, round(share * state.people))
         rows = np.arange(state.people, dtype=np.int32)
         if wanted < len(rows):
             rows = np.sort(self._random.choice(rows, wanted, replace=False))

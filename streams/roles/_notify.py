@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from confluent_kafka import Producer
 
-from streams.errors import UnavailableError
-from streams.kafka import produce, producer_config
+from streams.kafka import Outbox
 from streams.settings import Settings
 from streams.storage.restore import Change
 
@@ -31,7 +29,7 @@ class Notifier:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.kafka.topics.segment_changes
-        self._producer = Producer(producer_config(settings, **{"queue.buffering.max.messages": 1_000_000}))
+        self._outbox = Outbox(settings, **{"queue.buffering.max.messages": 1_000_000})
 
     def send(self, changes: Sequence[Change]) -> None:
         """Queue a record a change; the id is profile and version, hence the same after a restart."""
@@ -44,8 +42,7 @@ class Notifier:
                 model_version=change.model_version,
                 at_us=change.at_us,
             )
-            produce(self._producer, self._topic, msgspec.json.encode(value), change.profile_id.encode())
-        self._producer.poll(0)
+            self._outbox.send(self._topic, msgspec.json.encode(value), change.profile_id.encode())
 
     def flush(self) -> None:
         """Wait until the broker has everything: restore repeats only the last commit, so none may overtake it.
@@ -55,7 +52,4 @@ class Notifier:
         UnavailableError
             The broker didn't take them in time.
         """
-        left = self._producer.flush(_FLUSH_S)
-        if left:
-            msg = f"{left} notifications of segment changes are not acknowledged by the broker yet"
-            raise UnavailableError(msg)
+        self._outbox.flush(_FLUSH_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,12 +15,41 @@ from streams.settings import Settings
 from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows
 from streams.storage.restore import Change, StoredPartition
 
-__all__ = ["Partition"]
+__all__ = ["Partition", "Prepared"]
 
 Rows = npt.NDArray[np.int32]
 
 #: Above this age a commit's freshness is kept in whole seconds, below it in steps of 10 ms: the histogram stays small.
 _COARSE_AGE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A partition's part of a commit that is on its way.
+
+    Attributes
+    ----------
+    rows : ndarray of int32
+        The people in it.
+    source_ms : list of ndarray of int64
+        Record times of the events that it is the first to hold.
+    first_read_at_us : int
+        When intake read the first of them, 0 for none.
+    """
+
+    part: PartitionCommit
+    rows: Rows
+    source_ms: list[npt.NDArray[np.int64]]
+    first_read_at_us: int
+
+    def ages(self, now_ms: int) -> dict[int, int]:
+        """Return age in ms -> events."""
+        if not self.source_ms:
+            return {}
+        ages = np.maximum(now_ms - np.concatenate(self.source_ms), 0)
+        rounded = np.where(ages < _COARSE_AGE_MS, ages // 10 * 10, ages // 1000 * 1000)
+        values, counts = np.unique(rounded, return_counts=True)
+        return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 class Partition:
@@ -48,7 +79,8 @@ class Partition:
         self._layout = layout
         self._next_seq = stored.next_seq
         self._dirty: list[Rows] = []
-        self._moved = False
+        self._unobserved: list[Rows] = []
+        self._moved = self._on_its_way = False
         self._source_ms: list[npt.NDArray[np.int64]] = []
         self._first_read_at_us = 0
 
@@ -63,30 +95,45 @@ class Partition:
         return self._moved or bool(self._dirty)
 
     @property
+    def settled(self) -> bool:
+        """Whether ClickHouse holds everything."""
+        return not self.changed and not self._on_its_way
+
+    @property
     def dirty_rows(self) -> int:
         """How many people changed, counted with repeats (an upper bound)."""
         return sum(len(rows) for rows in self._dirty)
 
-    def apply(self, record: Record) -> Rows:
-        """Apply one block; return the people it touched. A block before the position only refills the dedup window."""
+    @property
+    def unobserved_rows(self) -> int:
+        """How many people came since `take_unobserved`, counted with repeats."""
+        return sum(len(rows) for rows in self._unobserved)
+
+    def take_unobserved(self) -> Rows:
+        """Return the people who came since the last call, each once."""
+        rows, self._unobserved = self._unobserved, []
+        return np.unique(np.concatenate(rows)) if rows else np.empty(0, np.int32)
+
+    def apply(self, record: Record) -> None:
+        """Apply one block; a block before the position only refills the dedup window."""
         block = decode_block(record.value)
         if record.offset < self.next_offset:
             self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
-            return np.empty(0, np.int32)
+            return
         applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
         self._moved = True
         self._dirty.append(applied.rows)
+        self._unobserved.append(applied.rows)
         self._source_ms.append(block.source_ms)
         self._first_read_at_us = self._first_read_at_us or block.read_at_us
-        return applied.rows
 
     def mark(self, rows: Rows) -> None:
         """Commit these people too: their label changed though their state didn't."""
         if len(rows) and self._next_seq < MAX_SEQ:
             self._dirty.append(rows)
 
-    def commit_part(self, model_version: int) -> tuple[PartitionCommit, Rows]:
-        """Return the partition's part of a commit, and the people in it."""
+    def prepare(self, model_version: int) -> Prepared:
+        """Return what a commit says now; the next one is prepared when `committed` was told of this one."""
         rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
         done = self.state.finalize(rows)
         labels = self.labels.of(rows)
@@ -114,15 +161,18 @@ class Partition:
             ),
             segment_people=self.labels.sizes(self.state.people),
         )
-        return part, rows
-
-    def committed(self, part: PartitionCommit, rows: Rows) -> list[Change]:
-        """Take note that ClickHouse holds `part`; return the changes of segment in it."""
-        people = part.people
-        self.labels.committed[rows] = people.segment
+        prepared = Prepared(part, rows, self._source_ms, self._first_read_at_us)
         self._next_seq = part.seq + 1
         self._moved = False
-        self._dirty.clear()
+        self._dirty, self._source_ms, self._first_read_at_us = [], [], 0
+        self._on_its_way = True
+        return prepared
+
+    def committed(self, prepared: Prepared) -> list[Change]:
+        """Take note that ClickHouse holds what was prepared; return the changes of segment in it."""
+        part, people = prepared.part, prepared.part.people
+        self.labels.committed[prepared.rows] = people.segment
+        self._on_its_way = False
         moved = np.flatnonzero(people.segment != people.previous_segment)
         return [
             Change(profile_id, part.version, old, new, part.model_version, at_us)
@@ -134,14 +184,3 @@ class Partition:
                 strict=True,
             )
         ]
-
-    def take_ages(self, now_ms: int) -> tuple[int, dict[int, int]]:
-        """Return when intake read the first event since the last call (us, 0 if none), and age in ms -> events."""
-        first_read_at_us, self._first_read_at_us = self._first_read_at_us, 0
-        if not self._source_ms:
-            return 0, {}
-        ages = np.maximum(now_ms - np.concatenate(self._source_ms), 0)
-        self._source_ms.clear()
-        rounded = np.where(ages < _COARSE_AGE_MS, ages // 10 * 10, ages // 1000 * 1000)
-        values, counts = np.unique(rounded, return_counts=True)
-        return first_read_at_us, dict(zip(values.tolist(), counts.tolist(), strict=True))

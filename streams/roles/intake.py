@@ -1,7 +1,7 @@
 """Intake: raw events in, blocks keyed by person out, in Kafka transactions. Start reading at `Intake.step`.
 
 Offsets, blocks, dead letters and new content go into ONE transaction, so a crash anywhere repeats nothing and loses
-nothing; readers use read_committed.
+nothing; readers use read_committed. While a transaction is on its way the next batch is taken apart.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
+_RETRY_S = 0.2
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -85,7 +88,9 @@ class Intake:
         except KafkaException as error:
             msg = f"the broker doesn't open a transactional producer: {error.args[0].str()}"
             raise UnavailableError(msg) from error
-        self._open = False
+        self._writer = ThreadPoolExecutor(1, "transaction")
+        self._writing: tuple[Result, Future[None]] | None = None
+        self._revoked = False
         self._consumer = Consumer(
             consumer_config(
                 settings,
@@ -101,33 +106,31 @@ class Intake:
         gc.disable()
 
     def step(self) -> None:
-        """Read a batch, take it apart, and write what it becomes, or repeat it from the last committed offset."""
+        """Read a batch and take it apart while the one before is written; then send it on its way."""
         with self._stages("consume"):
             messages = self._poll()
+        positions = self._positions()
         if not messages:
+            self._end_write()
             self._report(idle=True)
             return
         values = [message.value() or b"" for message in messages]
         times = [message.timestamp()[1] for message in messages]
         with self._stages("contract"):
             result = self._contract.apply(values, times, lambda i: _incoming(messages[i]))
-        try:
-            with self._stages("transaction"):
-                self._write(result)
-        except KafkaException as error:
+        with self._stages("transaction"):
+            written = self._end_write()
+        if not written:
             self._contract.forget(result)
-            self._abort_after(error.args[0])
             return
-        self._totals["events"] += result.accepted + len(result.dead_letters)
-        self._totals["dead_letters"] += len(result.dead_letters)
-        self._totals["blocks"] += len(result.blocks)
-        self._totals["contents"] += len(result.contents)
+        member = self._consumer.consumer_group_metadata()
+        self._writing = result, self._writer.submit(self._write, result, positions, member)
         self._report(idle=False)
 
     def close(self) -> None:
-        """Abort what is open and leave; what wasn't committed is read again."""
-        if self._open:
-            self._abort()
+        """Leave; what isn't committed is read again."""
+        self._end_write()
+        self._writer.shutdown()
         self._consumer.close()
         self._status.close()
 
@@ -145,22 +148,44 @@ class Intake:
                 log.warning("%s", error.str())
             elif message.value() or not _is_padding(message):
                 messages.append(message)
+        if self._revoked:  # amid the batch: some of it may be somebody else's now, or may come again
+            self._revoked = False
+            self._rewind()
+            return []
         return messages
 
-    def _write(self, result: Result) -> None:
+    def _positions(self) -> list[TopicPartition]:
+        return [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
+
+    def _write(self, result: Result, positions: list[TopicPartition], member: Any) -> None:
+        """Put everything that a batch became into one transaction, with how far it read; runs beside the next batch."""
         producer, topics = self._producer, self._topics
         producer.begin_transaction()
-        self._open = True
         for partition, block in result.blocks:
             produce(producer, topics.clicks, block, partition=partition)
         for letter in result.dead_letters:
             produce(producer, topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
         for content in result.contents:
             produce(producer, topics.content, encode_content(content), str(content.content_id).encode())
-        positions = [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
-        producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), _CALL_S)
+        producer.send_offsets_to_transaction(positions, member, _CALL_S)
         producer.commit_transaction(_CALL_S)
-        self._open = False
+
+    def _end_write(self) -> bool:
+        """Wait for the transaction on its way; False when it was aborted and its events are read again."""
+        if self._writing is None:
+            return True
+        (result, transaction), self._writing = self._writing, None
+        try:
+            transaction.result()
+        except KafkaException as error:
+            self._contract.forget(result)
+            self._abort_after(error.args[0])
+            return False
+        self._totals["events"] += result.accepted + len(result.dead_letters)
+        self._totals["dead_letters"] += len(result.dead_letters)
+        self._totals["blocks"] += len(result.blocks)
+        self._totals["contents"] += len(result.contents)
+        return True
 
     def _abort_after(self, error: KafkaError) -> None:
         """Abort and go back to what the group has; nothing of the batch was written."""
@@ -172,7 +197,11 @@ class Intake:
         log.warning("transaction aborted: %s; its events are read again", error.str())
         self._status.update(state="paused", waiting_for=error.str())
         self._abort()
-        time.sleep(0.2)
+        time.sleep(_RETRY_S)
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Read on from what the group has: whatever was read since belongs to nobody."""
         assigned = self._consumer.assignment()
         if not assigned:
             return
@@ -188,7 +217,6 @@ class Intake:
             raise UnavailableError(msg) from again
 
     def _abort(self) -> None:
-        self._open = False
         try:
             self._producer.abort_transaction(_CALL_S)
         except KafkaException as error:
@@ -198,9 +226,9 @@ class Intake:
             log.warning("abort: %s", error.args[0].str())
 
     def _on_revoke(self, _consumer: Consumer, _partitions: Sequence[TopicPartition]) -> None:
-        """Abort before the partitions are given away: their events belong to somebody else now."""
-        if self._open:
-            self._abort()
+        """Finish or abort before the partitions are given away: their events belong to somebody else then."""
+        self._revoked = True
+        self._end_write()
 
     def _report(self, *, idle: bool) -> None:
         self._status.update(

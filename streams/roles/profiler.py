@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from encoders import load_manifest, load_projection
 from streams.errors import StateError, Transient
@@ -21,7 +23,7 @@ from streams.profiles.segmentation import Segmentation
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
 from streams.roles._lease import Lease
 from streams.roles._notify import Notifier
-from streams.roles._partition import Partition
+from streams.roles._partition import Partition, Prepared
 from streams.roles._vector_feed import VectorFeed
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -42,9 +44,13 @@ _MAX_DIRTY_ROWS = 30_000
 _QUIET_S = 0.15
 #: People are looked at again for newly known content at most this often, and less often while clicks are behind.
 _RELABEL_INTERVAL_S = 1.0
+#: Who comes several times among so many (person, block) pairs is looked at once: a vector costs more than an event.
+_OBSERVED_AT_ONCE = 20_000
 #: Clicks are behind when the log's end hasn't been seen for this long. Fits and second looks then wait, for so long.
 _BEHIND_S = 0.5
 _PATIENCE_S = 10.0
+#: Fits may take this share of the time while events come; the first is due within seconds of the first event.
+_SHARE_FOR_FITS = 0.1
 #: While clicks are behind nobody gains by a commit a second, and fewer of them write the same people less often.
 _COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
@@ -91,7 +97,7 @@ class Profiler:
         self._at = at
         self._status = RoleStatus(settings.run_dir, settings.profiler.instance_id)
         self._stages = Stages()
-        self._client = connect(settings)
+        self._client, self._inserting_client = connect(settings), connect(settings)
         self._layout = Layout.from_settings(settings.features, settings.segmentation)
         save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
         manifest = load_manifest(settings.encoder.text, settings.encoder.models_dir or None)
@@ -101,67 +107,98 @@ class Profiler:
         self._model_version = latest_model_version(self._client)
         self._partitions: dict[int, Partition] = {}
         self._notifier = Notifier(settings)
+        self._inserter = ThreadPoolExecutor(1, "insert")
+        self._insert: Future[int] | None = None
+        self._prepared: list[tuple[Partition, Prepared]] = []
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
         self._segments: list[int] = []
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
+        self._fit_from = 0.0
 
     def step(self) -> None:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
         with self._stages("consume"):
             records = self._clicks.poll()
-        touched = self._apply(records)
-        with self._stages("segment"):
-            for number, rows in touched.items():
-                partition = self._partitions[number]
-                self._segmentation.observe(partition.state, partition.labels, rows)
-            self._resettle()
+        self._apply(records)
+        if self._observation_due():
+            with self._stages("segment"):
+                self._observe()
+                self._resettle()
         with self._stages("vectors"):
             self._take_vectors()
+        if self._insert is not None and self._insert.done():
+            self._end_commit()
         if self._commit_due():
-            self.commit()
+            self._begin_commit()
         if not self._segmentation.fitted or not self._changed:  # right after a commit a fit keeps nothing waiting
             with self._stages("fit"):
                 self._fit_if_due()
         self._report()
 
     def commit(self) -> None:
-        """Write all changes as one block, then say so: offsets, freshness, notifications."""
-        changed = self._changed
+        """Write all changes and wait until they are safe."""
+        self._end_commit()
+        self._begin_commit()
+        self._end_commit()
+
+    def _begin_commit(self) -> None:
+        """Send all changes on their way as one block; the next blocks are applied meanwhile."""
+        self._end_commit()
         with self._stages("model"):
             self._store_model()
         self._at("after model")
-        if changed:
-            with self._stages("pack"):
-                prepared = [(partition, *partition.commit_part(self._model_version)) for partition in changed]
-            self._at("before insert")
-            lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
-            with self._stages("insert"):
-                insert_commit(self._client, commit_batches([part for _, part, _ in prepared], lease_until_us))
-            self._at("after insert")
-            with self._stages("after"):
-                ages = []
-                for partition, part, rows in prepared:
-                    self._notifier.send(partition.committed(part, rows))
-                    ages.append((part, *partition.take_ages(time.time_ns() // 1_000_000)))
-                self._notifier.flush()
-                self._at("after notifications")
-                save_ages(self._client, ages)
         self._committed_at = time.monotonic()
+        changed = self._changed
+        if not changed:
+            self._renew_lease()
+            return
+        with self._stages("pack"):
+            self._prepared = [(partition, partition.prepare(self._model_version)) for partition in changed]
+        self._at("before insert")
+        lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
+        batches = commit_batches([prepared.part for _, prepared in self._prepared], lease_until_us)
+        self._insert = self._inserter.submit(self._write, batches)
+
+    def _end_commit(self) -> None:
+        """Wait for the commit on its way, then say that it is safe: offsets, freshness, notifications."""
+        if self._insert is None:
+            return
+        insert, self._insert = self._insert, None
+        safe_at_us = insert.result()
+        self._at("after insert")
+        with self._stages("after"):
+            for partition, prepared in self._prepared:
+                self._notifier.send(partition.committed(prepared))
+            self._notifier.flush()
+            self._at("after notifications")
+            ages = [(p.part, p.first_read_at_us, p.ages(safe_at_us // 1000)) for _, p in self._prepared]
+            save_ages(self._client, ages, safe_at_us)
+        self._renew_lease()
+
+    def _write(self, batches: Sequence[pa.RecordBatch]) -> int:
+        """Insert; return when ClickHouse had it (us)."""
+        with self._stages("insert"):
+            insert_commit(self._inserting_client, batches)
+        return time.time_ns() // 1000
+
+    def _renew_lease(self) -> None:
         if self._log_read:
             self._lease.renew(self._client, self._committed_offsets())
 
     def recover(self, error: Exception, stop: threading.Event) -> None:
         """Throw memory away and restore, as often as it takes; the group keeps our place meanwhile."""
         log.warning("%s; discarding memory and restoring", error)
+        self._let_insert_end()
+        self._insert = None
         while not stop.is_set():
             self._status.update(state="paused", waiting_for=str(error))
             self._clicks.hold()
             if stop.wait(_RETRY_S):
                 return
             try:
-                self._client = connect(self._settings)
+                self._client, self._inserting_client = connect(self._settings), connect(self._settings)
                 self._clicks.restart()
             except Transient as again:
                 error = again
@@ -171,6 +208,7 @@ class Profiler:
 
     def close(self) -> None:
         """Leave the group; what was not committed is read again by whoever comes next."""
+        self._inserter.shutdown()
         self._clicks.close()
         self._vectors.close()
         self._status.close()
@@ -216,21 +254,33 @@ class Profiler:
         return max(partition.start_offset, low)
 
     def _release(self, number: int) -> None:
+        self._let_insert_end()  # whoever restores next then finds it, or knows that it failed
         self._partitions.pop(number, None)
 
-    def _apply(self, records: list[Record]) -> dict[int, npt.NDArray[np.int32]]:
+    def _let_insert_end(self) -> None:
+        if self._insert is not None:
+            wait([self._insert])
+
+    def _apply(self, records: list[Record]) -> None:
         """Apply each block by itself: state is a function of the log, not of how it was fetched."""
-        touched: dict[int, list[npt.NDArray[np.int32]]] = {}
         with self._stages("apply"):
             for record in records:
                 partition = self._partitions.get(record.partition)
                 if partition is not None:
-                    touched.setdefault(record.partition, []).append(partition.apply(record))
+                    partition.apply(record)
         if records:
             self._read_at = time.monotonic()
         if self._clicks.at_end:
             self._ended_at = time.monotonic()
-        return {number: np.unique(np.concatenate(rows)) for number, rows in touched.items()}
+
+    def _observation_due(self) -> bool:
+        """Whether to look at the people who came: many of them, or all there are before a commit says who is where."""
+        waiting = sum(partition.unobserved_rows for partition in self._partitions.values())
+        return waiting >= _OBSERVED_AT_ONCE or (waiting > 0 and (self._commit_due() or self._log_read))
+
+    def _observe(self) -> None:
+        for partition in self._partitions.values():
+            self._segmentation.observe(partition.state, partition.labels, partition.take_unobserved())
 
     def _resettle(self) -> None:
         """Give people whose segment has ceased to exist another one, also those who haven't come again."""
@@ -258,31 +308,33 @@ class Profiler:
         self._relabelled_at = time.monotonic()
 
     def _fit_if_due(self) -> None:
-        if self._segmentation.fitted and self._may_wait(self._fitted_at):
+        started = time.monotonic()
+        if self._segmentation.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
             return
         people = [(p.state, p.labels) for p in self._partitions.values()]
         settled = self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
         if people and self._segmentation.fit_if_due(people, drained=settled):
-            self._fitted_at = time.monotonic()
             for partition in self._partitions.values():
                 everybody = np.arange(partition.state.people, dtype=np.int32)
                 partition.mark(self._segmentation.relabel(partition.state, partition.labels, everybody))
+            self._fitted_at = time.monotonic()
+            self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - started) / _SHARE_FOR_FITS)
 
     def _commit_due(self) -> bool:
         waited_s = time.monotonic() - self._committed_at
         interval_s = max(self._settings.profiler.commit_interval_ms / 1000, _COMMIT_BEHIND_S if self._behind else 0.0)
         changed = self._changed
+        if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
+            return True
+        if self._insert is not None:
+            return False
         if not changed:
             return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
-        return (
-            waited_s >= interval_s
-            or self._log_read
-            or max(partition.dirty_rows for partition in changed) >= _MAX_DIRTY_ROWS
-        )
+        return waited_s >= interval_s or self._log_read
 
     def _committed_offsets(self) -> dict[int, int]:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
-        return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if not p.changed})
+        return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if p.settled})
 
     def _store_model(self) -> None:
         cause = self._segmentation.take_version()
@@ -320,6 +372,6 @@ class Profiler:
             accepted=sum(p.state.accepted for p in partitions),
             vectors=len(self._vectors.table),
             model_version=self._model_version,
-            idle=self._log_read and not self._unseen and not self._changed,
+            idle=self._log_read and not self._unseen and not self._changed and self._insert is None,
             stages=self._stages.seconds,
         )

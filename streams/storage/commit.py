@@ -7,7 +7,6 @@ that changed because a content vector arrived).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -131,12 +130,12 @@ def insert_commit(client: Client, batches: Iterable[pa.RecordBatch]) -> None:
             raise UnavailableError(msg) from error
 
 
-def _arrow_file(batch: pa.RecordBatch) -> io.BytesIO:
-    sink = io.BytesIO()
+def _arrow_file(batch: pa.RecordBatch) -> bytes:
+    """Write an Arrow file; as bytes it goes out in one piece, a file object would be read and sent 16 KB at a time."""
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    sink.seek(0)
-    return sink
+    return bytes(sink.getvalue())
 
 
 def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBatch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -13,7 +12,9 @@ from streams.storage.commit import PartitionCommit
 __all__ = ["save_ages"]
 
 
-def save_ages(client: Client, commits: Sequence[tuple[PartitionCommit, int, Mapping[int, int]]]) -> None:
+def save_ages(
+    client: Client, commits: Sequence[tuple[PartitionCommit, int, Mapping[int, int]]], safe_at_us: int
+) -> None:
     """Write one row a partition of a commit that has returned.
 
     Parameters
@@ -22,8 +23,9 @@ def save_ages(client: Client, commits: Sequence[tuple[PartitionCommit, int, Mapp
         A writing client.
     commits : sequence of (part, first_read_at_us, ages)
         `ages` maps the age in ms at the commit's return to a number of events; a part without events is left out.
+    safe_at_us : int
+        When the commit returned.
     """
-    now_us = time.time_ns() // 1000
     rows = [(part, read_at_us, ages) for part, read_at_us, ages in commits if ages]
     if not rows:
         return
@@ -35,7 +37,7 @@ def save_ages(client: Client, commits: Sequence[tuple[PartitionCommit, int, Mapp
             "events": pa.array([sum(ages.values()) for _, _, ages in rows], pa.uint64()),
             "people": pa.array([len(part.people.ids) for part, _, _ in rows], pa.uint64()),
             "first_read_at": pa.array([read_at_us for _, read_at_us, _ in rows], time_type),
-            "committed_at": pa.array([now_us] * len(rows), time_type),
+            "committed_at": pa.array([safe_at_us] * len(rows), time_type),
             "age_ms": pa.array([list(ages.items()) for _, _, ages in rows], pa.map_(pa.uint32(), pa.uint64())),
         }
     )
