@@ -18,8 +18,8 @@ __all__ = ["Broker"]
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 2.0
 _SAVING_THREAD = "autosave"
-#: A tenth of the share that an ordinary thread gets while all cores are busy; a kill -9 then loses some more seconds.
-_SAVING_NICENESS = 10
+#: A thirtieth of the share that an ordinary thread gets while all cores are busy; a kill -9 then loses more seconds.
+_SAVING_NICENESS = 15
 
 
 class Broker:

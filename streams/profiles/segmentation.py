@@ -29,13 +29,13 @@ UNASSIGNED = -2
 _FIRST_FIT_PEOPLE = 1_000
 #: While history is young every profile is thin: centres are fitted again each time so many times the events are in.
 _REFIT_GROWTH = 4.0
-#: People that a fit looks at: as many as k-means' own window while events come, more when there is time.
-_SAMPLE, _SAMPLE_DRAINED = 2_000, 5_000
+#: People that a fit looks at: as many as for the first centres while events come, more when there is time.
+_SAMPLE, _SAMPLE_DRAINED = 1_000, 5_000
 #: Interest is a part of the vector that arrives later than the rest; this much more of it known calls for another fit.
 _REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
 #: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
-_VERSION_VECTORS = 20_000
+_VERSION_VECTORS = 100_000
 
 
 class PartitionLabels:

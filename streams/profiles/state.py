@@ -102,6 +102,10 @@ class PartitionState:
         used[block.person.codes[kept]] = True
         rows = self._people.intern(block.person.values, used)[block.person.codes[kept]]
         self._resize()
+        # Person by person, each one's events in the order of the log: the numbers of a person are fetched from memory
+        # once a block and not once an event.
+        by_person = np.argsort(rows, kind="stable")
+        kept, rows = kept[by_person], rows[by_person]
         events = Prepared(block, kept, rows, self._names, self._traits)
         late = int(_count_events(rows, events.at_us, self._dense.ints, _LATE_US))
         for index, feature in enumerate(self.layout.features):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer
 
 from streams.contract.dead_letters import DeadLetter, from_record
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _BATCH = 2_000
 _RETRY_S = 1.0
+_REST_S = 1.0
 
 
 class DeadLetterSink(threading.Thread):
@@ -48,20 +50,23 @@ class DeadLetterSink(threading.Thread):
         consumer.subscribe([self._settings.kafka.topics.dead_letters])
         poller = Poller(consumer)
         waiting: list[DeadLetter] = []
+        client: Client | None = None
         try:
             while not self._ended.is_set():
                 if not waiting:
                     waiting = self._read(consumer, poller)
                 if waiting:
                     try:
-                        with connect(self._settings) as client:
-                            save_dead_letters(client, waiting)
+                        client = client or connect(self._settings)
+                        save_dead_letters(client, waiting)
                         consumer.commit(asynchronous=False)
                     except Exception as error:
                         log.warning("dead letters wait: %s", str(error).splitlines()[0])
+                        client = None
                         self._ended.wait(_RETRY_S)
                         continue
                     waiting = []
+                    self._ended.wait(_REST_S)  # a few large inserts, not many small ones
         except UserprismError as error:
             log.warning("dead letters are no longer copied to ClickHouse: %s", error)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +20,7 @@ from encoders import VectorCache, load_encoder
 from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
 from streams.errors import Transient, UnavailableError
 from streams.kafka import Outbox, consumer_config
+from streams.lag import GroupLag
 from streams.polling import Poller
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -35,6 +37,9 @@ _BATCH = 1024
 _MESSAGE_BYTES = 500_000
 _POLL_S = 0.05
 _FLUSH_S = 10.0
+#: Content waits while so many events do, for so long at most (what intake takes a quarter of a second for).
+_CLICKS_BEHIND = 25_000
+_PATIENCE_S = 10.0
 _RETRY_S = 1.0
 _IDLE_NICENESS = 19
 
@@ -99,6 +104,7 @@ class EncoderRole:
         )
         self._consumer.subscribe([self._topics.content])
         self._poller = Poller(self._consumer)
+        self._clicks_lag = GroupLag(settings, "intake", self._topics.events)
         self._waiting: list[Content] = []
         self._totals = {"encoded": 0, "cached": 0, "missing": 0}
 
@@ -116,6 +122,7 @@ class EncoderRole:
             with self._stages("write"):
                 self._publish_again(held)
         if new:
+            self._let_clicks_pass()
             with self._stages("encode"):
                 vectors, status = self._vectors(new)
             with self._stages("write"):
@@ -141,7 +148,14 @@ class EncoderRole:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+        self._clicks_lag.close()
         self._status.close()
+
+    def _let_clicks_pass(self) -> None:
+        """Wait while intake is behind, though not for ever: two roles that compute share a core's caches and units."""
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while self._clicks_lag.records() > _CLICKS_BEHIND and time.monotonic() < give_up_at:
+            time.sleep(_POLL_S)
 
     def _poll(self) -> list[Content]:
         contents = []

@@ -128,13 +128,14 @@ class Profiler:
                 self._resettle()
         with self._stages("vectors"):
             self._take_vectors()
-        if self._insert is not None and self._insert.done():
+        returned = self._insert is not None and self._insert.done()
+        if returned:
             self._end_commit()
-        if self._commit_due():
-            self._begin_commit()
-        if not self._segmentation.fitted or not self._changed:  # right after a commit a fit keeps nothing waiting
+        if returned or self._all_safe or not self._segmentation.fitted:  # now a fit keeps little waiting
             with self._stages("fit"):
                 self._fit_if_due()
+        if self._commit_due():
+            self._begin_commit()
         self._report()
 
     def commit(self) -> None:
@@ -222,6 +223,10 @@ class Profiler:
     def _changed(self) -> list[Partition]:
         """Return the partitions that a commit would say something new about."""
         return [partition for partition in self._partitions.values() if partition.changed]
+
+    @property
+    def _all_safe(self) -> bool:
+        return all(partition.settled for partition in self._partitions.values())
 
     @property
     def _behind(self) -> bool:
@@ -372,6 +377,6 @@ class Profiler:
             accepted=sum(p.state.accepted for p in partitions),
             vectors=len(self._vectors.table),
             model_version=self._model_version,
-            idle=self._log_read and not self._unseen and not self._changed and self._insert is None,
+            idle=self._log_read and not self._unseen and self._all_safe,
             stages=self._stages.seconds,
         )

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
-from streams.kafka import client_config
+from streams.lag import GroupLag
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.telemetry import read_statuses
 
 __all__ = ["Arrival", "Lag"]
 
-_TIMEOUT_S = 10.0
 _ENCODED = "SELECT count() FROM content FINAL WHERE status = 'ok'"
 #: Everything must look done for this long: vectors cause one more fit, and the fit one more commit.
 _SETTLED_S = 2.5
@@ -54,15 +52,11 @@ class Arrival:
         self._settings = settings
         self._client: Client = connect(settings)
         self._done_since = 0.0
-        prefix = settings.kafka.prefix
-        self._groups = {
-            name: Consumer({**client_config(settings), "group.id": f"{prefix}.{name}", "isolation.level": level})
-            for name, level in (("intake", "read_committed"), ("profiler", "read_uncommitted"))
-        }
+        self._intake = GroupLag(settings, "intake", settings.kafka.topics.events)
+        self._profiler = GroupLag(settings, "profiler", settings.kafka.topics.clicks, committed=False)
 
     def lag(self) -> Lag:
         """Return what is still on the road; unknown counts as one."""
-        topics = self._settings.kafka.topics
         statuses = read_statuses(self._settings.run_dir)
         ours = (
             self._settings.intake.instance_id,
@@ -75,7 +69,7 @@ class Arrival:
             if name in statuses  # a role on another machine leaves no status here
         )
         known = statuses.get(self._settings.profiler.instance_id, {}).get("vectors")
-        intake, profiler = self._lag_of("intake", topics.events), self._lag_of("profiler", topics.clicks)
+        intake, profiler = self._intake.records(), self._profiler.records()
         vectors = 0 if intake or profiler else self._vectors_to_come(known)
         return Lag(intake, profiler, vectors, idle)
 
@@ -89,8 +83,8 @@ class Arrival:
 
     def close(self) -> None:
         """Let go of the connections."""
-        for consumer in self._groups.values():
-            consumer.close()
+        self._intake.close()
+        self._profiler.close()
         self._client.close()
 
     def _vectors_to_come(self, known: int | None) -> int:
@@ -100,20 +94,3 @@ class Arrival:
         except (ClickHouseError, OSError):
             return 1
         return 0 if known is None else abs(encoded - known)
-
-    def _lag_of(self, group: str, topic: str) -> int:
-        consumer = self._groups[group]
-        numbers = range(self._settings.kafka.partitions)
-        try:
-            committed = consumer.committed([TopicPartition(topic, p) for p in numbers], _TIMEOUT_S)
-            # As times OFFSET_BEGINNING and OFFSET_END ask for the ends of the log, all partitions at once.
-            lows, highs = (
-                consumer.offsets_for_times([TopicPartition(topic, p, which) for p in numbers], _TIMEOUT_S)
-                for which in (OFFSET_BEGINNING, OFFSET_END)
-            )
-        except KafkaException:
-            return 1
-        return sum(
-            max(high.offset - (entry.offset if entry.offset >= 0 else low.offset), 0)
-            for entry, low, high in zip(committed, lows, highs, strict=True)
-        )
