@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -22,6 +23,10 @@ from streams.embedded import Broker, ClickHouse
 from streams.kafka import client_config
 from streams.settings import ClickHouseSettings, KafkaSettings, Settings
 from streams.storage import connect
+
+#: A timing never decides a test.
+hypothesis.settings.register_profile("userprism", deadline=None)
+hypothesis.settings.load_profile("userprism")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ LAYERS = (
     ("streams.errors", "streams.kernel", "streams.topics", "streams.telemetry"),
     ("streams.settings",),
     ("streams.kafka",),
-    ("streams.polling", "streams.records"),
+    ("streams.lag", "streams.polling", "streams.records"),
     ("streams.contract",),
     ("streams.profiles",),
     ("streams.storage", "streams.warmup"),

@@ -113,22 +113,22 @@ def _digits_end(letters: Bytes, at: int, end: int) -> int:
 
 
 @kernel
-def _number_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
-    """Return (the place behind a number, INTEGER or REAL); -1 for what is no number, or maybe no double."""
+def _number_end(letters: Bytes, at: int, end: int, checked: bool) -> tuple[int, int]:
+    """Return (the place behind a number, INTEGER or REAL); -1 for what is no number, or (unless checked) no double."""
     begin = at
     if letters[at] == 45:
         at += 1
     first = at
     at = _digits_end(letters, at, end)
     digits = at - first
-    if digits == 0 or digits >= _MANY_DIGITS or (digits > 1 and letters[first] == 48):
+    if digits == 0 or (digits >= _MANY_DIGITS and not checked) or (digits > 1 and letters[first] == 48):
         return -1, REAL
     kind = REAL if begin != first and digits == 1 and letters[first] == 48 else INTEGER  # -0 is no id
     if at < end and letters[at] == 46:
         kind = REAL
         first = at + 1
         at = _digits_end(letters, first, end)
-        if at == first or at - first >= _MANY_DIGITS:
+        if at == first:
             return -1, REAL
     if at < end and (letters[at] | 32) == 101:
         kind = REAL
@@ -137,7 +137,7 @@ def _number_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
             at += 1
         first = at
         at = _digits_end(letters, at, end)
-        if at == first or at - first > _EXPONENT_DIGITS:
+        if at == first or (at - first > _EXPONENT_DIGITS and not checked):
             return -1, REAL
     return at, kind
 
@@ -157,26 +157,28 @@ def _word_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def _scalar_end(letters: Bytes, at: int, end: int) -> tuple[int, int]:
+def _scalar_end(letters: Bytes, at: int, end: int, checked: bool) -> tuple[int, int]:
     letter = letters[at]
     if letter == 34:
         at, escaped = text_end(letters, at + 1, end)
         return at + 1 if at >= 0 else -1, ESCAPED if escaped else TEXT
     if letter == 45 or 48 <= letter <= 57:
-        number: tuple[int, int] = _number_end(letters, at, end)
+        number: tuple[int, int] = _number_end(letters, at, end, checked)
         return number
     word: tuple[int, int] = _word_end(letters, at, end)
     return word
 
 
 @kernel
-def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]:
+def value_end(letters: Bytes, at: int, end: int, levels: int, checked: bool) -> tuple[int, int]:
     """Walk over the value that begins at `at`.
 
     Parameters
     ----------
     levels : int
         How many containers may be open inside each other, at most `MOST_LEVELS`.
+    checked : bool
+        Every number is known to be one that a double can hold.
 
     Returns
     -------
@@ -184,7 +186,7 @@ def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]
         The place behind the value, -1 if it isn't taken; what it is.
     """
     if letters[at] != 123 and letters[at] != 91:
-        scalar: tuple[int, int] = _scalar_end(letters, at, end)
+        scalar: tuple[int, int] = _scalar_end(letters, at, end, checked)
         return scalar
     kind = OBJECT if letters[at] == 123 else ARRAY
     objects, level, expected = np.int64(0), 0, _VALUE
@@ -232,7 +234,7 @@ def value_end(letters: Bytes, at: int, end: int, levels: int) -> tuple[int, int]
             expected = _KEY_OR_END if letter == 123 else _VALUE_OR_END
             at += 1
         else:
-            at, _ = _scalar_end(letters, at, end)
+            at, _ = _scalar_end(letters, at, end, checked)
             if at < 0:
                 break
             expected = _COMMA_OR_END

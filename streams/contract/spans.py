@@ -203,7 +203,7 @@ def _walk(
         begin, end = starts[row], starts[row + 1]
         plain[row] = (
             end - begin <= most_bytes
-            and _find_fields(letters, begin, end, most_levels, most_properties, row, kinds, begins, ends)
+            and _find_fields(letters, begin, end, most_levels, most_properties, trusted, row, kinds, begins, ends)
             and is_utf8(letters, begin, end)
         )
         types[row] = _UNKNOWN_TYPE
@@ -219,7 +219,7 @@ def _walk(
 
 @kernel
 def _find_fields(
-    letters: Bytes, at: int, end: int, most_levels: int, most_properties: int, row: int,
+    letters: Bytes, at: int, end: int, most_levels: int, most_properties: int, trusted: bool, row: int,
     kinds: Kinds, begins: Int64s, ends: Int64s,
 ) -> bool:  # fmt: skip
     """Walk over one event and its properties; False for whatever isn't plainly right."""
@@ -264,7 +264,7 @@ def _find_fields(
                 scope, expected = 1, _KEY_OR_END
                 continue
             begin = at
-            at, kind = value_end(letters, at, end, most_levels - 1 - scope)
+            at, kind = value_end(letters, at, end, most_levels - 1 - scope, trusted)
             if at < 0:
                 return False
             if field >= 0 and kind != NULL:

@@ -152,7 +152,12 @@ def test_a_batch_says_what_its_events_say_one_by_one() -> None:
             "userId": f"u{i % 7}",
             "messageId": f"m{i}",
             "event": ("Product Viewed", "viewed product", "Search")[i % 3],
-            "properties": {"product_id": f"p{i % 11}", "name": f"title {i % 11}", "category": f"c{i % 5}", "price": i / 4},
+            "properties": {
+                "product_id": f"p{i % 11}",
+                "name": f"title {i % 11}",
+                "category": f"c{i % 5}",
+                "price": i / 4,
+            },
             "context": {"device": {"type": ("mobile", "tv")[i % 2]}, "traits": {"plan": f"t{i % 3}"}},
         }
         | ({"traits": {"plan": "own"}} if i % 50 == 0 else {})
