@@ -73,7 +73,8 @@ class IntakeSettings(_Section, frozen=True):
     """How intake reads and cuts blocks."""
 
     instance_id: str = "intake-0"
-    batch_events: int = 10_000
+    #: per transaction; 20,000 cost the profiler a fifth less than 10,000, and intake no more
+    batch_events: int = 20_000
     #: a Kafka transaction is committed at the latest after this many ms
     linger_ms: int = 100
     max_event_bytes: int = 1_000_000

@@ -21,6 +21,8 @@ __all__ = ["Live"]
 
 #: Looking at the segments may take this share of the time: with more people the picture changes less often.
 _SHARE_FOR_CARDS = 0.05
+#: While so many events wait the picture changes only this often: who asks takes the time of those who answer.
+_MANY_EVENTS, _CARDS_LATEST_S = 20_000, 3.0
 _LINE_EVERY_S = 2.0
 
 
@@ -50,6 +52,7 @@ class Live:
         self._client = connect(settings)
         self._cards: list[SegmentCard] = []
         self._ask_from = self._told_at = 0.0
+        self._asked_at = time.monotonic()
         self._seen: list[tuple[float, int]] = []
 
     def __enter__(self) -> Self:
@@ -72,7 +75,9 @@ class Live:
         profiler = read_statuses(self._settings.run_dir).get(self._settings.profiler.instance_id, {})
         accepted = int(profiler.get("accepted", 0))
         self._seen = [*[entry for entry in self._seen if now - entry[0] < 3.0], (now, accepted)]
-        if now > self._ask_from:
+        behind = lag.intake > _MANY_EVENTS and now < self._asked_at + _CARDS_LATEST_S
+        if now > self._ask_from and not behind:
+            self._asked_at = now
             try:
                 self._cards = segment_cards(self._client)
             except (ClickHouseError, OSError):

@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 _MAX_DIRTY_ROWS = 30_000
 #: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
 _QUIET_S = 0.15
+#: When its end was seen and nothing has come for this long, half of a commit's interval is enough.
+_PAUSE_S = 0.05
 #: People are looked at again for newly known content at most this often, and less often while clicks are behind.
 _RELABEL_INTERVAL_S = 1.0
 #: Who comes several times among so many (person, block) pairs is looked at once: a vector costs more than an event.
@@ -216,7 +218,14 @@ class Profiler:
 
     @property
     def _log_read(self) -> bool:
-        quiet = time.monotonic() - self._read_at >= _QUIET_S
+        return self._at_end_for(_QUIET_S)
+
+    @property
+    def _log_pauses(self) -> bool:
+        return self._at_end_for(_PAUSE_S)
+
+    def _at_end_for(self, seconds: float) -> bool:
+        quiet = time.monotonic() - self._read_at >= seconds
         return quiet and bool(self._partitions) and self._clicks.at_end
 
     @property
@@ -335,7 +344,7 @@ class Profiler:
             return False
         if not changed:
             return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
-        return waited_s >= interval_s or self._log_read
+        return waited_s >= interval_s or self._log_read or (self._log_pauses and waited_s >= interval_s / 2)
 
     def _committed_offsets(self) -> dict[int, int]:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
