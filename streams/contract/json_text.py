@@ -89,19 +89,21 @@ def _escape_end(letters: Bytes, at: int, end: int) -> int:
 def text_end(letters: Bytes, at: int, end: int) -> tuple[int, bool]:
     """Return (the closing quote of the string whose first letter is at `at`, or -1; whether it has escapes)."""
     escaped = False
-    while at < end:
-        letter = letters[at]
+    place, stop = np.uint64(at), np.uint64(end)  # unsigned: numba then doesn't look for indices that count from the end
+    while place < stop:
+        letter = letters[place]
         if letter == 34:
-            return at, escaped
+            return np.int64(place), escaped
         if letter == 92:
             escaped = True
-            at = _escape_end(letters, at, end)
+            at = _escape_end(letters, np.int64(place), end)
             if at < 0:
                 return -1, escaped
+            place = np.uint64(at)
         elif letter < 32:
             return -1, escaped
         else:
-            at += 1
+            place += np.uint64(1)
     return -1, escaped
 
 
