@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+ROUNDS ?= 20
+SEED   ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint setup bench clean
+.PHONY: demo test lint setup bench faults clean
 
 demo: setup
 	$(BIN)/userprism demo $(ARGS)
@@ -22,6 +24,10 @@ setup: $(VENV)/.ready
 
 bench: $(VENV)/.dev $(VENV)/.ready
 	$(BIN)/userprism bench pipeline $(ARGS)
+
+# Every fault, at length: ROUNDS of kill -9 anywhere, a tenth as many of each other fault; a failing SEED can be run again.
+faults: $(VENV)/.dev $(VENV)/.ready
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .userprism

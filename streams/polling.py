@@ -72,8 +72,10 @@ class Poller:
         return messages
 
     def forget(self) -> None:
-        """Partitions came, went, or were sought: nothing is known about ends any more."""
+        """Partitions came, went, or were sought: nothing is known of ends any more, and nothing is paused for one."""
+        ended = list(self._ended)
         self._ended.clear()
+        self._set_paused(False, ended)
 
     def _note(self, messages: list[Message]) -> None:
         """Pause what has ended, unless something came behind the end already."""

@@ -175,6 +175,7 @@ class Clicks:
         self._reached = {entry.partition: None for entry in starts}
         self._poller.forget()
         consumer.assign(starts)
+        consumer.resume(starts)  # a partition that was held stays so through an assignment
 
     def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         self._poller.forget()

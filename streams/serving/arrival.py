@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from streams.errors import UnavailableError
 from streams.lag import GroupLag
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -50,7 +51,7 @@ class Arrival:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Client = connect(settings)
+        self._client: Client | None = None  # ClickHouse may be away just now
         self._done_since = 0.0
         self._intake = GroupLag(settings, "intake", settings.kafka.topics.events)
         self._profiler = GroupLag(settings, "profiler", settings.kafka.topics.clicks, committed=False)
@@ -85,12 +86,14 @@ class Arrival:
         """Let go of the connections."""
         self._intake.close()
         self._profiler.close()
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def _vectors_to_come(self, known: int | None) -> int:
         """Asked last, when nothing else is to come: while clicks are on the road ClickHouse has better things to do."""
         try:
+            self._client = self._client or connect(self._settings)
             encoded: int = self._client.query(_ENCODED).result_rows[0][0]
-        except (ClickHouseError, OSError):
+        except (ClickHouseError, OSError, UnavailableError):
             return 1
         return 0 if known is None else abs(encoded - known)
