@@ -21,6 +21,8 @@ Rows = npt.NDArray[np.int32]
 
 #: Above this age a commit's freshness is kept in whole seconds, below it in steps of 10 ms: the histogram stays small.
 _COARSE_AGE_MS = 10_000
+#: What the table can hold: 49 days, and clocks are wrong by more than that.
+_OLDEST_MS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Prepared:
         """Return age in ms -> events."""
         if not self.source_ms:
             return {}
-        ages = np.maximum(now_ms - np.concatenate(self.source_ms), 0)
+        ages = np.clip(now_ms - np.concatenate(self.source_ms), 0, _OLDEST_MS)
         rounded = np.where(ages < _COARSE_AGE_MS, ages // 10 * 10, ages // 1000 * 1000)
         values, counts = np.unique(rounded, return_counts=True)
         return dict(zip(values.tolist(), counts.tolist(), strict=True))

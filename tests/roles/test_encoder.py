@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from confluent_kafka import Producer
 
-from encoders.export import export_use
 from streams.contract import Content, decode_vectors, encode_content
 from streams.kafka import produce, producer_config
 from streams.records import records_until_end
 from streams.roles.encoder import CRASH_POINTS, EncoderRole
 from streams.settings import Settings
-from streams.storage import connect, initialise
+from streams.storage import connect
 
 CONTENTS = [
     Content(content_id=2**63 + 1, kind="item", content_hash=1, title="Cast iron skillet"),
     Content(content_id=2, kind="item", content_hash=2, title="铸铁煎锅"),
     Content(content_id=3, kind="item", content_hash=3),
 ]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    export_use(folder)
-    return folder
-
-
-@pytest.fixture
-def ready(settings: Settings, models: Path) -> Settings:
-    initialise(settings)
-    return msgspec.structs.replace(settings, encoder=msgspec.structs.replace(settings.encoder, models_dir=str(models)))
 
 
 def send(settings: Settings, *values: bytes) -> None:

@@ -1,0 +1,159 @@
+"""The profiler dies wherever it can, and what ClickHouse holds is what an undisturbed one would have written."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+
+from streams.contract import Contract, Incoming, Limits, decode_block
+from streams.errors import LeaseLostError
+from streams.kafka import end_offsets, produce, producer_config
+from streams.profiles import Layout, PartitionState
+from streams.roles.profiler import CRASH_POINTS, Profiler
+from streams.settings import Settings
+from streams.storage import connect
+from streams.storage.commit import commit_batches, insert_commit
+from tests.faults.known_log import KnownLog
+
+RECORD_MS = 1_790_000_000_000
+BATCH = 400
+#: Long enough for any of these logs on a busy machine.
+PATIENCE_S = 60.0
+
+Block = tuple[int, bytes]
+
+
+def blocks_of(settings: Settings, log: KnownLog) -> list[Block]:
+    contract = Contract(settings.kafka.partitions, Limits(), 600_000_000)
+    made: list[Block] = []
+    for at in range(0, len(log.messages), BATCH):
+        values = [value for _, value in log.messages[at : at + BATCH]]
+
+        def source(i: int, at: int = at) -> Incoming:
+            return Incoming("events", 0, at + i, None, [])
+
+        made += contract.apply(values, [RECORD_MS] * len(values), source).blocks
+    return made
+
+
+def send(settings: Settings, blocks: list[Block]) -> None:
+    producer = Producer(producer_config(settings))
+    for partition, block in blocks:
+        produce(producer, settings.kafka.topics.clicks, block, partition=partition)
+    assert producer.flush(10) == 0
+
+
+def crash_at(point: str, passes: int) -> Callable[[str], None]:
+    """Return a hook that dies when `point` is reached for the `passes`-th time."""
+    seen: Counter[str] = Counter()
+
+    def hook(reached: str) -> None:
+        seen[reached] += 1
+        if (reached, seen[reached]) == (point, passes):
+            raise KeyboardInterrupt
+
+    return hook
+
+
+def work(settings: Settings, parts: list[list[Block]], at: Callable[[str], None] = lambda point: None) -> None:
+    """Send one part after the other, each when ClickHouse holds the one before; a part that was sent is taken out."""
+    profiler = Profiler(settings, at=at)
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        while True:
+            ends = end_offsets(settings, settings.kafka.topics.clicks)
+            while positions(settings) != {p: end for p, end in ends.items() if end}:
+                profiler.step()
+                assert time.monotonic() < deadline
+            profiler.commit()  # the block may be there before the profiler knows
+            if not parts:
+                return
+            send(settings, parts.pop(0))
+    finally:
+        profiler.close()
+
+
+def step_often(profiler: Profiler) -> None:
+    for _ in range(1_000):
+        profiler.step()
+
+
+def positions(settings: Settings) -> dict[int, int]:
+    with connect(settings) as client:
+        return dict(client.query("SELECT kafka_partition, next_offset FROM positions").result_rows)
+
+
+def stored_states(settings: Settings) -> dict[str, bytes]:
+    with connect(settings) as client:
+        rows = client.query("SELECT profile_id, hex(state) FROM profiles FINAL WHERE kind = 'person'").result_rows
+    return {profile_id: bytes.fromhex(state) for profile_id, state in rows}
+
+
+def undisturbed_states(settings: Settings, blocks: list[Block]) -> dict[str, bytes]:
+    """Apply each block once, in order, without any of what surrounds a profiler."""
+    layout = Layout.from_settings(settings.features, settings.segmentation)
+    states = [
+        PartitionState(layout, dedup_window_us=600_000_000, dedup_max_ids=1_000_000)
+        for _ in range(settings.kafka.partitions)
+    ]
+    found: dict[str, bytes] = {}
+    for partition, block in blocks:
+        state = states[partition]
+        state.apply(decode_block(block), offset=state.next_offset, record_time_us=RECORD_MS * 1000)
+    for state in states:
+        everybody = np.arange(state.people, dtype=np.int32)
+        found |= dict(zip(state.ids(everybody).to_pylist(), state.pack(everybody).to_pylist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_a_crash_anywhere_leaves_what_an_undisturbed_profiler_writes(ready: Settings, point: str, passes: int) -> None:
+    log = KnownLog(5, 4_000)
+    blocks = blocks_of(ready, log)
+    parts = [blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]]
+    with pytest.raises(KeyboardInterrupt):
+        work(ready, parts, crash_at(point, passes))
+
+    work(ready, parts)
+
+    assert stored_states(ready) == undisturbed_states(ready, blocks)
+    with connect(ready) as client:
+        accepted, duplicates = client.query("SELECT sum(accepted), sum(duplicates) FROM positions").result_rows[0]
+    assert (accepted, duplicates) == (log.accepted, log.duplicates)
+
+
+def test_a_late_block_of_a_stalled_owner_says_what_the_new_owner_says(ready: Settings) -> None:
+    log = KnownLog(6, 4_000)
+    blocks = blocks_of(ready, log)
+    send(ready, blocks[: len(blocks) // 2])
+    stalled = Profiler(ready, at=crash_at("before insert", 1))
+    with pytest.raises(KeyboardInterrupt):
+        step_often(stalled)
+    late = [prepared.part for _, prepared in stalled._prepared]
+    stalled.close()
+    work(ready, [blocks[len(blocks) // 2 :]])
+    before = stored_states(ready)
+
+    with connect(ready) as client:
+        insert_commit(client, commit_batches(late, 4_000_000_000_000_000))  # as with the lease switched off
+        assert stored_states(ready) == before == undisturbed_states(ready, blocks)
+        with pytest.raises(LeaseLostError):
+            insert_commit(client, commit_batches(late, 1_000_000))
+    assert stored_states(ready) == before
+
+
+def test_a_profiler_without_a_lease_counts_the_same(ready: Settings) -> None:
+    log = KnownLog(7, 2_000)
+    unleased = msgspec.structs.replace(ready, profiler=msgspec.structs.replace(ready.profiler, lease=False))
+    work(unleased, [blocks_of(ready, log)])
+
+    with connect(ready) as client:
+        found = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
+    assert found == {name: person.events for name, person in log.people.items()}
