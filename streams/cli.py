@@ -21,10 +21,12 @@ from streams.demo.run import Interrupted
 from streams.embedded.signals import stop_on_signals
 from streams.embedded.supervisor import Supervisor
 from streams.errors import AlreadyRunningError, ConfigurationError, UserprismError
+from streams.replay.again import since_of
 from streams.roles import encoder as encoder_role
 from streams.roles import intake as intake_role
 from streams.roles import profiler as profiler_role
 from streams.settings import Settings, load_settings
+from streams.storage.dead_letters import Selection
 from streams.telemetry import configure_logging
 
 __all__ = ["main"]
@@ -220,6 +222,49 @@ def replay(options: Shared, files: tuple[Path, ...], mapping: str, once: bool, s
             settings, stack, list(files), mapping, once=once, speed=speed, stop=stop, say=_err.print
         )
     options.answer(summary, commands.summary_text(summary))
+
+
+@cli.group(name="dead-letters")
+@shared
+def dead_letters() -> None:
+    """List what was refused, or send it again."""
+
+
+def _selection(command: F) -> F:
+    """Add the options that say which letters are meant."""
+    for option in (
+        click.option("--reason", "reasons", multiple=True, help="Only this reason; may be given several times."),
+        click.option("--since", default="", help="A duration back from now (2h), or a moment (ISO 8601)."),
+    ):
+        command = option(command)
+    return command
+
+
+@dead_letters.command(name="list")
+@shared
+@_selection
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0, 10_000), help="Newest letters to show.")
+@pass_shared
+def list_dead_letters(options: Shared, reasons: tuple[str, ...], since: str, limit: int) -> None:
+    """Count dead letters by reason and show the newest."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        found = commands.dead_letters(settings, Selection(reasons, since_of(since)), limit)
+    options.answer(found, commands.dead_letters_text(found))
+
+
+@dead_letters.command(name="replay")
+@shared
+@_selection
+@click.option("--rate", default=0.0, help="Events a second; 0 is as fast as it goes.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@pass_shared
+def replay_dead_letters(options: Shared, reasons: tuple[str, ...], since: str, rate: float, dry_run: bool) -> None:
+    """Send refused events again, each once; what is refused again is a new dead letter."""
+    with stop_on_signals() as stop, options.stack(stop) as (settings, _):
+        done = commands.replay_dead_letters(
+            settings, Selection(reasons, since_of(since)), rate=rate, dry_run=dry_run, stop=stop, say=_err.print
+        )
+    options.answer(done, f"{done['letters']:,} dead letters {'would be sent' if dry_run else 'were sent'} again")
 
 
 @cli.command()

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from streams.demo.run import DemoSummary, Interrupted, wait_for_arrival
 from streams.embedded.supervisor import Supervisor
 from streams.errors import InputError
 from streams.replay import Replay, load_mapping, publish
+from streams.replay.again import replay_letters
 from streams.replay.rows import check_file
 from streams.serving.doctor import examine
 from streams.serving.segments import SegmentCard, segment_cards
@@ -24,12 +26,15 @@ from streams.serving.summary import Summary, summarise
 from streams.settings import Settings
 from streams.shop import Shop, Truth
 from streams.storage.client import connect
+from streams.storage.dead_letters import Selection, count_by_reason, selected_letters
 from streams.storage.schema import initialise
 from streams.telemetry import read_statuses
 
 __all__ = [
     "addresses",
     "bench",
+    "dead_letters",
+    "dead_letters_text",
     "demo_text",
     "doctor",
     "doctor_text",
@@ -39,6 +44,7 @@ __all__ = [
     "keep_shop_open",
     "profile",
     "replay",
+    "replay_dead_letters",
     "segments",
     "segments_text",
     "sql",
@@ -50,6 +56,7 @@ __all__ = [
 Say = Callable[[str], None]
 
 _LIVE_EVENTS = 5_000
+_SHOWN_BYTES = 120
 init = initialise
 doctor = examine
 
@@ -193,6 +200,43 @@ def status_text(found: dict[str, Any]) -> str:
 def doctor_text(checks: Sequence[dict[str, Any]]) -> str:
     """Show what was examined."""
     return "\n".join(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']}: {check['said']}" for check in checks)
+
+
+def dead_letters(settings: Settings, selection: Selection, limit: int) -> dict[str, Any]:
+    """Return counts by reason, and the newest letters."""
+    with connect(settings, reader=True) as client:
+        newest = selected_letters(client, selection, limit)
+        return {
+            "reasons": count_by_reason(client, selection),
+            "newest": [
+                {
+                    "at": datetime.fromtimestamp(letter.at_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+                    "reason": letter.reason,
+                    "place": f"{letter.topic}[{letter.partition}] offset {letter.offset}, event {letter.index}",
+                    "value": letter.value[:_SHOWN_BYTES].decode("utf-8", "replace"),
+                }
+                for letter in newest
+            ],
+        }
+
+
+def dead_letters_text(found: dict[str, Any]) -> str:
+    """Show them."""
+    counts = [f"{count:>10,}  {reason}" for reason, count in found["reasons"].items()]
+    lines = [f"{row['at']}  {row['reason']:18} {row['place']}: {row['value']}" for row in found["newest"]]
+    return "\n".join([*counts, *([""] if counts else []), *lines]) or "no dead letters"
+
+
+def replay_dead_letters(
+    settings: Settings, selection: Selection, *, rate: float, dry_run: bool, stop: threading.Event, say: Say
+) -> dict[str, Any]:
+    """Send dead letters again."""
+
+    def progress(sent: int) -> None:
+        say(f"{sent:,} dead letters sent again")
+
+    sent = replay_letters(settings, selection, per_second=rate, dry_run=dry_run, stop=stop, progress=progress)
+    return {"letters": sent, "dry_run": dry_run}
 
 
 def profile(settings: Settings, profile_id: str) -> dict[str, Any]:

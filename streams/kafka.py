@@ -112,9 +112,9 @@ class Outbox:
         self._producer = Producer(producer_config(settings, **extra))
         self._failure: KafkaError | None = None
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> None:
+    def send(self, topic: str, value: bytes, key: bytes | None = None, **record: Any) -> None:
         """Queue a record."""
-        produce(self._producer, topic, value, key, on_delivery=self._delivered)
+        produce(self._producer, topic, value, key, on_delivery=self._delivered, **record)
         self._producer.poll(0)
 
     def flush(self, timeout_s: float) -> None:

@@ -195,6 +195,18 @@ FROM commits FINAL
 ARRAY JOIN mapKeys(age_ms) AS age, mapValues(age_ms) AS weight
 GROUP BY minute;
 
+CREATE TABLE IF NOT EXISTS dead_letter_replays ON CLUSTER '{cluster}'
+(
+    dlq_topic     LowCardinality(String),
+    dlq_partition UInt32,
+    dlq_offset    UInt64,
+    dlq_index     UInt32,
+    replays       UInt32,
+    replayed_at   DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/dead_letter_replays', '{replica}', replays)
+ORDER BY (dlq_topic, dlq_partition, dlq_offset, dlq_index);
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -236,3 +248,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), commits);
 
 CREATE TABLE IF NOT EXISTS freshness_all ON CLUSTER '{cluster}' AS freshness
 ENGINE = Distributed('{cluster}', currentDatabase(), freshness);
+
+CREATE TABLE IF NOT EXISTS dead_letter_replays_all ON CLUSTER '{cluster}' AS dead_letter_replays
+ENGINE = Distributed('{cluster}', currentDatabase(), dead_letter_replays);

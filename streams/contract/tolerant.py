@@ -16,7 +16,7 @@ from streams.contract.persons import as_id, profile_id_of
 from streams.contract.reasons import Reason
 from streams.contract.times import INVALID, MISSING, parse_time
 
-__all__ = ["Limits", "Refused", "as_mapping", "as_raw", "as_text", "unpack"]
+__all__ = ["Limits", "Refused", "as_mapping", "as_raw", "as_text", "event_at", "unpack"]
 
 
 #: An escape that may be half of a surrogate pair: such text can't be written as UTF-8 until it is replaced.
@@ -59,6 +59,16 @@ def unpack(value: bytes, limits: Limits) -> list[Event | Refused]:
     if _HALF_CHARACTER.search(text):
         tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
     return [_event(item, limits) for item in _items(tree)]
+
+
+def event_at(value: bytes, index: int) -> Any:
+    """Return event `index` of a value that holds several, with what the batch gives it; None if it holds just one."""
+    try:
+        tree = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    several = isinstance(tree, list) or (isinstance(tree, dict) and isinstance(tree.get("batch"), list))
+    return list(_items(tree))[index] if several else None
 
 
 def _items(tree: Any) -> Iterator[Any]:

@@ -24,6 +24,8 @@ __all__ = ["Fault", "Outcome", "Wounds", "run_fault"]
 
 _CHUNK = 500
 _PATIENCE_S = 120.0
+#: About what a strike costs until events arrive again: the log lasts that long, so the next one hits a stack at work.
+_RECOVERY_S = 3.0
 _LOOK_EVERY_S = 0.05
 
 
@@ -114,7 +116,7 @@ def run_fault(
         stack.wait_ready()
         wounds = Wounds(stack, chance)
         with wounds.watched():
-            per_second = events / max(rounds * fault.pause_s * 1.5, 3.0)
+            per_second = events / max(rounds * (fault.pause_s + _RECOVERY_S), 3.0)
             pace = {"per_second": per_second}
             sender = threading.Thread(
                 target=publish, args=(stack.settings, log.chunks(_CHUNK)), kwargs=pace, daemon=True
