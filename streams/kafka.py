@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.errors import StateError, UnavailableError
+from streams.errors import AlreadyRunningError, StateError, UnavailableError
 from streams.settings import Settings
 
 __all__ = [
@@ -25,11 +25,14 @@ __all__ = [
     "place_of",
     "produce",
     "producer_config",
+    "refuse_lost_place",
     "wait_for_broker",
 ]
 
 _METADATA_TIMEOUT_S = 10.0
 _QUEUE_FULL_S = 0.05
+#: Errors that a message carries; `fatal()` is false there.
+_PLACE_LOST = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001
 #: Header of the empty records that fill a log which lost its end; they are no events.
 PADDING_HEADER = "userprism-padding"
 
@@ -151,6 +154,20 @@ def place_of(message: Message) -> Place:
         msg = f"librdkafka reports something without a place: {message.error()}"
         raise UnavailableError(msg)
     return Place(topic, partition, offset)
+
+
+def refuse_lost_place(error: KafkaError) -> None:
+    """Let other errors of a consumer pass, librdkafka tries again by itself.
+
+    Raises
+    ------
+    AlreadyRunningError
+        The group has given our place to another process with our instance id (or to nobody, when we slept too long):
+        this consumer is of no more use, and a new process takes the place again.
+    """
+    if error.fatal() or error.code() in _PLACE_LOST:
+        msg = f"this member's place in its group is lost, to another process with its instance id? ({error.str()})"
+        raise AlreadyRunningError(msg)
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:

@@ -82,13 +82,15 @@ class Poller:
         new: set[tuple[str, int]] = set()
         for message in messages:
             error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                continue  # the caller's business; it may be about no partition at all
             place = place_of(message)
             key = place.topic, place.partition
             if error is None:
                 if self._ended.pop(key, None) is not None and key not in new:
                     self._set_paused(False, [key])
                 new.discard(key)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            else:
                 self._ended[key] = place.offset
                 new.add(key)
         if new:

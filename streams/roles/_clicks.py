@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
-from streams.kafka import client_config, consumer_config, place_of
+from streams.kafka import client_config, consumer_config, place_of, refuse_lost_place
 from streams.polling import Poller
 from streams.settings import Settings
 
@@ -104,19 +104,19 @@ class Clicks:
         records = []
         for message in self._poller.consume(_BLOCKS_A_POLL, _POLL_S):
             error = message.error()
-            place = place_of(message)
             if error is None:
+                place = place_of(message)
                 self._reached[place.partition] = None
                 value = message.value()
                 if value:  # an empty record pads a broker's log after an unclean stop
                     records.append(Record(place.partition, place.offset, message.timestamp()[1] * 1000, value))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                place = place_of(message)
                 self._reached[place.partition] = place.offset
             elif error.code() in _OUT_OF_RANGE:
-                raise StateError(self._out_of_range(place.partition, error))
-            elif error.fatal():
-                msg = f"another process with the same instance id has taken this member's place ({error.str()})"
-                raise AlreadyRunningError(msg)
+                raise StateError(self._out_of_range(place_of(message).partition, error))
+            else:
+                refuse_lost_place(error)
         self._raise_failure()
         return records
 

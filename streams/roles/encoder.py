@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from encoders import VectorCache, load_encoder
 from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
 from streams.errors import Transient, UnavailableError
-from streams.kafka import Outbox, consumer_config
+from streams.kafka import Outbox, consumer_config, refuse_lost_place
 from streams.lag import GroupLag
 from streams.polling import Poller
 from streams.settings import Settings
@@ -163,6 +163,7 @@ class EncoderRole:
             error = message.error()
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    refuse_lost_place(error)
                     log.warning("%s", error.str())
                 continue
             self._consumer.store_offsets(message)

@@ -18,7 +18,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.errors import AlreadyRunningError, UnavailableError
-from streams.kafka import PADDING_HEADER, consumer_config, headers_of, place_of, produce, producer_config
+from streams.kafka import (
+    PADDING_HEADER,
+    consumer_config,
+    headers_of,
+    place_of,
+    produce,
+    producer_config,
+    refuse_lost_place,
+)
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
@@ -142,9 +150,7 @@ class Intake:
             if error is not None:
                 if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     continue
-                if error.fatal():
-                    msg = f"another process with the same instance id has taken this member's place ({error.str()})"
-                    raise AlreadyRunningError(msg)
+                refuse_lost_place(error)
                 log.warning("%s", error.str())
             elif message.value() or not _is_padding(message):
                 messages.append(message)
