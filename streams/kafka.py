@@ -135,6 +135,10 @@ class Outbox:
             msg = f"the broker hasn't taken what was sent: {why}"
             raise UnavailableError(msg)
 
+    def close(self) -> None:
+        """Let go of the broker; what wasn't flushed is given up."""
+        self._producer.close()
+
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         self._failure = self._failure or error
 

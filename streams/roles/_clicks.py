@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -143,6 +144,13 @@ class Clicks:
             msg = f"offsets can't be committed: {error.args[0].str()}"
             raise UnavailableError(msg) from error
         self._committed |= offsets
+
+    def tell(self, offsets: Mapping[int, int]) -> None:
+        """Let the group know how far ClickHouse holds each partition, without waiting: lag is what monitors look at."""
+        wanted = [TopicPartition(self._topic, p, offset) for p, offset in offsets.items() if p in self._reached]
+        if wanted:
+            with contextlib.suppress(KafkaException):  # the position rows are what counts
+                self._consumer.commit(offsets=wanted, asynchronous=True)
 
     def restart(self) -> None:
         """Acquire every partition that is ours anew; what was fetched is thrown away."""

@@ -53,3 +53,7 @@ class Notifier:
             The broker didn't take them in time.
         """
         self._outbox.flush(_FLUSH_S)
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._outbox.close()

@@ -149,6 +149,7 @@ class EncoderRole:
         """Leave the group."""
         self._consumer.close()
         self._clicks_lag.close()
+        self._outbox.close()
         self._status.close()
 
     def _let_clicks_pass(self) -> None:

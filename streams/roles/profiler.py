@@ -124,10 +124,8 @@ class Profiler:
         with self._stages("consume"):
             records = self._clicks.poll()
         self._apply(records)
-        if self._observation_due():
-            with self._stages("segment"):
-                self._observe()
-                self._resettle()
+        if sum(partition.unobserved_rows for partition in self._partitions.values()) >= _OBSERVED_AT_ONCE:
+            self._observe()
         with self._stages("vectors"):
             self._take_vectors()
         returned = self._insert is not None and self._insert.done()
@@ -149,6 +147,7 @@ class Profiler:
     def _begin_commit(self) -> None:
         """Send all changes on their way as one block; the next blocks are applied meanwhile."""
         self._end_commit()
+        self._observe()
         with self._stages("model"):
             self._store_model()
         self._at("after model")
@@ -178,6 +177,7 @@ class Profiler:
             self._at("after notifications")
             ages = [(p.part, p.first_read_at_us, p.ages(safe_at_us // 1000)) for _, p in self._prepared]
             save_ages(self._client, ages, safe_at_us)
+            self._clicks.tell({partition.number: p.part.position.next_offset for partition, p in self._prepared})
         self._renew_lease()
 
     def _write(self, batches: Sequence[pa.RecordBatch]) -> int:
@@ -214,6 +214,7 @@ class Profiler:
         self._inserter.shutdown()
         self._clicks.close()
         self._vectors.close()
+        self._notifier.close()
         self._status.close()
 
     @property
@@ -287,14 +288,12 @@ class Profiler:
         if self._clicks.at_end:
             self._ended_at = time.monotonic()
 
-    def _observation_due(self) -> bool:
-        """Whether to look at the people who came: many of them, or all there are before a commit says who is where."""
-        waiting = sum(partition.unobserved_rows for partition in self._partitions.values())
-        return waiting >= _OBSERVED_AT_ONCE or (waiting > 0 and (self._commit_due() or self._log_read))
-
     def _observe(self) -> None:
-        for partition in self._partitions.values():
-            self._segmentation.observe(partition.state, partition.labels, partition.take_unobserved())
+        """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
+        with self._stages("segment"):
+            for partition in self._partitions.values():
+                self._segmentation.observe(partition.state, partition.labels, partition.take_unobserved())
+            self._resettle()
 
     def _resettle(self) -> None:
         """Give people whose segment has ceased to exist another one, also those who haven't come again."""

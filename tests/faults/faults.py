@@ -32,11 +32,6 @@ def _kill_clickhouse(wounds: Wounds) -> bool:
     return engine is not None and engine.child is not None and _send(engine.child.pid, signal.SIGKILL)
 
 
-def _kill_broker(wounds: Wounds) -> bool:
-    engine = wounds.stack.broker
-    return engine is not None and engine.child is not None and _send(engine.child.pid, signal.SIGKILL)
-
-
 def _freeze(which: str, seconds: float) -> Callable[[Wounds], bool]:
     """Stop a process for a while, longer than anybody waits for it, and let it go on."""
 
@@ -88,7 +83,6 @@ FAULTS = (
     Fault("intake frozen past its transaction", _freeze("intake", 12.0), 3.0),
     Fault("ClickHouse frozen", _freeze("ClickHouse", 4.0), 2.0),
     Fault("ClickHouse away for 10 s", _clickhouse_away(10.0), 3.0),
-    Fault("kill -9 of the broker", _kill_broker, 5.0, loses_input=True),
 )
 
 #: Of these `make test` runs one round each.

@@ -39,14 +39,11 @@ class Fault:
         Hurts the stack once; returns whether it hit something that was at work.
     pause_s : float
         Between two strikes.
-    loses_input : bool
-        Whether the broker itself may lose the newest seconds of what it acknowledged: then less may arrive, never more.
     """
 
     name: str
     strike: Callable[[Wounds], bool]
     pause_s: float = 1.0
-    loses_input: bool = False
 
 
 @dataclass(frozen=True)
