@@ -57,6 +57,8 @@ Say = Callable[[str], None]
 
 _LIVE_EVENTS = 5_000
 _SHOWN_BYTES = 120
+#: A role that works writes its status twice a second.
+_SILENT_S = 10.0
 init = initialise
 doctor = examine
 
@@ -193,7 +195,9 @@ def status_text(found: dict[str, Any]) -> str:
     lines = []
     for name, fields in found["roles"].items():
         numbers = [f"{k} {v:,}" for k, v in fields.items() if isinstance(v, int) and k not in {"pid", "idle"}]
-        lines.append(f"{name:14} {fields['state']:9} pid {fields['pid']}  {'  '.join(numbers)}")
+        silent_s = time.time() - fields["updated"]
+        state = fields["state"] if silent_s < _SILENT_S else f"silent for {silent_s:,.0f} s (it was {fields['state']})"
+        lines.append(f"{name:14} {state:9} pid {fields['pid']}  {'  '.join(numbers)}")
     return "\n".join(lines) or f"no role runs in {found['data_dir']}; start them with `userprism up`"
 
 

@@ -216,7 +216,7 @@ def refuse_second_profiler(settings: Settings) -> None:
     group = f"{settings.kafka.prefix}.profiler"
     admin = AdminClient(client_config(settings))
     try:
-        members = admin.describe_consumer_groups([group])[group].result().members
+        members = admin.describe_consumer_groups([group], request_timeout=_METADATA_S)[group].result().members
     except KafkaException:
         return  # the group doesn't exist yet
     others = sorted({m.group_instance_id or m.client_id for m in members} - {settings.profiler.instance_id})
