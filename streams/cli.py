@@ -212,7 +212,7 @@ def generate(options: Shared, events: int, seed: int, target: str, truth: Path |
     "--speed",
     default="max",
     show_default=True,
-    help="1x is the pace of the events' own times; max is as fast as it goes.",
+    help="1x is the pace of the events' own times, 60x a minute a second; max is as fast as it goes.",
 )
 @pass_shared
 def replay(options: Shared, files: tuple[Path, ...], mapping: str, once: bool, speed: str) -> None:

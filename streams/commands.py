@@ -19,6 +19,7 @@ from streams.embedded.supervisor import Supervisor
 from streams.errors import InputError
 from streams.replay import Replay, load_mapping, publish
 from streams.replay.again import replay_letters
+from streams.replay.clock import EventClock
 from streams.replay.rows import check_file
 from streams.serving.doctor import examine
 from streams.serving.segments import SegmentCard, segment_cards
@@ -119,7 +120,7 @@ def replay(
         `stop` was set first.
     """
     mapping = load_mapping(mapping_name)
-    per_second = _pace(speed)
+    clock = _clock(speed)
     for path in files:
         check_file(path)
     if stack is None:
@@ -136,7 +137,7 @@ def replay(
                 before[0] = sent
                 say(f"{path}: {sent:,} rows sent, {sent / (time.monotonic() - started):,.0f} rows/s")
 
-        rows += job.send(per_second=per_second, stop=stop, progress=progress)
+        rows += job.send(clock=clock, stop=stop, progress=progress)
         if stop.is_set():
             raise Interrupted
         say(f"{path}: {rows:,} rows are in topic {settings.kafka.topics.events}")
@@ -151,10 +152,10 @@ def replay(
     return summarise(settings)
 
 
-def _pace(speed: str) -> float:
-    """Return events a second; only the two ends are simple: files have no common clock."""
+def _clock(speed: str) -> EventClock | None:
+    """Return the pace, None for as fast as it goes."""
     if speed == "max":
-        return 0.0
+        return None
     try:
         factor = float(speed.removesuffix("x"))
     except ValueError:
@@ -162,7 +163,7 @@ def _pace(speed: str) -> float:
     if factor <= 0:
         msg = f"--speed {speed!r} must be max, or a factor such as 1x or 20x"
         raise InputError(msg)
-    return 1_000.0 * factor
+    return EventClock(factor)
 
 
 def sql(settings: Settings, query: str, form: str) -> str:

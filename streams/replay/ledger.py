@@ -17,6 +17,7 @@ import xxhash
 
 from streams.kafka import end_offsets
 from streams.records import records_until_end
+from streams.replay.clock import EventClock
 from streams.replay.mapping import Mapping
 from streams.replay.publish import Event, publish
 from streams.replay.rows import file_hash, read_events
@@ -58,7 +59,7 @@ class Replay:
         return self._entry.complete
 
     def send(
-        self, *, per_second: float = 0.0, stop: threading.Event | None = None,
+        self, *, clock: EventClock | None = None, stop: threading.Event | None = None,
         progress: Callable[[int], None] = lambda rows: None,
     ) -> int:  # fmt: skip
         """Send what hasn't been sent; return how many rows of the file are in the topic now."""
@@ -74,7 +75,7 @@ class Replay:
             if seen <= skip:
                 continue
             fresh = list(self._without(chunk[max(skip - first, 0) :], there))
-            publish(self._settings, [fresh], per_second=per_second, stop=stop)
+            publish(self._settings, [fresh], clock=clock, stop=stop)
             if stop is not None and stop.is_set():
                 return self._entry.rows  # part of the chunk may be in; the next run finds it in the topic
             self._note(seen)

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from streams.errors import UnavailableError
 from streams.kafka import produce, producer_config
+from streams.replay.clock import EventClock
 from streams.settings import Settings
 
 __all__ = ["publish"]
@@ -24,6 +25,7 @@ def publish(
     chunks: Iterable[Sequence[Event]],
     *,
     per_second: float = 0.0,
+    clock: EventClock | None = None,
     stop: threading.Event | None = None,
     progress: Callable[[int], None] = lambda sent: None,
 ) -> int:
@@ -35,6 +37,8 @@ def publish(
         In the order in which they are to be read.
     per_second : float
         Pace; 0 is as fast as it goes.
+    clock : EventClock, optional
+        Another pace: the events' own times.
     stop : threading.Event, optional
         Ends it early; what was sent is still acknowledged.
     progress : callable
@@ -67,20 +71,25 @@ def publish(
         )
     )
     topic = settings.kafka.topics.events
+    halt = stop or threading.Event()
     sent, started = 0, time.monotonic()
     for chunk in chunks:
         for at in range(0, len(chunk), 500):
             for key, value in chunk[at : at + 500]:
+                if clock is not None:
+                    clock.wait_for(value, halt)
+                    if halt.is_set():
+                        break
                 produce(producer, topic, value, key, on_delivery=delivered)
                 sent += 1
             producer.poll(0)
             if per_second:
                 producer.flush(_FLUSH_S) if sent % 5_000 < 500 else None
                 time.sleep(max(0.0, started + sent / per_second - time.monotonic()))
-            if stop is not None and stop.is_set():
+            if halt.is_set():
                 break
         progress(sent)
-        if failures or (stop is not None and stop.is_set()):
+        if failures or halt.is_set():
             break
     left = producer.flush(_FLUSH_S)
     if left or failures:
