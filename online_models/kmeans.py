@@ -22,6 +22,7 @@ from . import _kernels, _snapshots
 from ._arrays import as_block, finite_features, read_only, refuse_unusable
 from ._features import Features
 from ._fitting import POWER, best_swap, fit_centres, squared_distances
+from ._frames import is_frame, read_frame, series_like
 from .changes import Change
 from .errors import ShapeError, SnapshotError
 
@@ -213,7 +214,8 @@ class KMeans(base.Clusterer):
     def learn_predict_many(self, X: npt.ArrayLike) -> Labels:
         """Learn vectors (n, d) in order and return the labels (n,) they had before their centres moved.
 
-        However a stream is cut into blocks, the result is the same.
+        However a stream is cut into blocks, the result is the same. A dataframe is learned as its rows as dicts would
+        be, and gives a series.
 
         Raises
         ------
@@ -222,6 +224,9 @@ class KMeans(base.Clusterer):
         ShapeError
             Not the shape (n, d) that the model has learned.
         """
+        if is_frame(X):
+            labels: Labels = series_like(self._learn_frame(*read_frame(X)), X)
+            return labels
         block = as_block(X, len(self._features) or None)
         refuse_unusable(block)
         if not len(block):
@@ -231,7 +236,13 @@ class KMeans(base.Clusterer):
         return self._learn(block)
 
     def predict_many(self, X: npt.ArrayLike) -> Labels:
-        """Labels (n,) int64 of vectors (n, d), or -2 while there are no centres; changes nothing."""
+        """Labels (n,) int64 of vectors (n, d), or -2 while there are no centres; changes nothing.
+
+        A dataframe gives a series; its columns are found by name, as `predict_one` finds features.
+        """
+        if is_frame(X):
+            series: Labels = series_like(self._predict_frame(*read_frame(X)), X)
+            return series
         block = as_block(X, len(self._features) or None)
         refuse_unusable(block)
         labels = np.full(len(block), UNASSIGNED, np.int64)
@@ -239,7 +250,8 @@ class KMeans(base.Clusterer):
             centers, order = self._centers, self._features.order
             if not len(self._features):
                 centers, order = self._drawn(block.shape[1], self._peek()), np.arange(block.shape[1])
-            _kernels.predict_rows(block, centers, order, POWER, labels)
+            predict = _kernels.predict_blocked if _kernels.blocked_pays(centers) else _kernels.predict_rows
+            predict(block, centers, order, POWER, labels)
         return labels
 
     # ---- fits
@@ -370,6 +382,7 @@ class KMeans(base.Clusterer):
         n = len(block)
         labels = np.full(n, UNASSIGNED, np.int64)
         adaptive = self.mode == "adaptive"
+        learn = _kernels.learn_blocked if _kernels.blocked_pays(self._centers) else _kernels.learn_rows
         done = 0
         if not self.ready:
             done = min(n, WARM_UP - self._filled)
@@ -380,7 +393,7 @@ class KMeans(base.Clusterer):
                 self.finish_warmup()
         while done < n:
             part = min(n - done, SWAP_EVERY - self._learned % SWAP_EVERY)
-            _kernels.learn_rows(
+            learn(
                 block[done : done + part], self._centers, self._counts, self._features.order, POWER, float(self.rate),
                 adaptive, self._window, self._inertias, self._learned % WINDOW, labels[done : done + part],
             )  # fmt: skip
@@ -390,6 +403,37 @@ class KMeans(base.Clusterer):
             if self._filled == WINDOW and self._learned % SWAP_EVERY == 0:
                 self._swap()
         return labels
+
+    def _learn_frame(self, names: list[Hashable], block: Centres) -> Labels:
+        """Learn rows whose columns have names; in strict mode what a row alone can say is learned row by row."""
+        refuse_unusable(block)
+        n = len(block)
+        if not n:
+            return np.zeros(0, np.int64)
+        known = dict.fromkeys(names)
+        singly = 0
+        if self.mode == "strict":  # new features are drawn at a row, and missing ones leave their centre where it is
+            missing = not set(self.features) <= known.keys()
+            singly = n if missing else min(n, len(self._features.new(known)))
+        labels = [self._learn_as_river(dict(zip(names, row, strict=True))) for row in block[:singly].tolist()]
+        self._add_features(known)
+        return np.append(np.array(labels, np.int64), self._learn(self._arranged(names, block[singly:])))
+
+    def _predict_frame(self, names: list[Hashable], block: Centres) -> Labels:
+        refuse_unusable(block)
+        if self.mode == "strict" and self._features.new(dict.fromkeys(names)):
+            rows = [dict(zip(names, row, strict=True)) for row in block.tolist()]
+            return np.array([self.predict_one(row) for row in rows], np.int64)
+        return self.predict_many(self._arranged(names, block))
+
+    def _arranged(self, names: list[Hashable], block: Centres) -> Centres:
+        """Columns in the model's order; what is missing is 0, what the model doesn't know is left out."""
+        out = np.zeros((len(block), len(self._features)))
+        known = {name: column for column, name in enumerate(names)}
+        for column, name in enumerate(self.features):
+            if name in known:
+                out[:, column] = block[:, known[name]]
+        return read_only(out)
 
     def _learn_row(self, values: Mapping[Hashable, float]) -> int:
         """Learn one mapping in adaptive mode."""

@@ -1,0 +1,46 @@
+"""Dataframes in and series out, for any backend River takes (pandas, polars, pyarrow), none of them imported."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from river.utils import dataframe
+
+from ._arrays import as_block
+from .errors import ShapeError
+
+__all__ = ["is_frame", "read_frame", "series_like"]
+
+
+def is_frame(X: Any) -> bool:
+    """Whether the columns of X have names."""
+    return hasattr(X, "columns") or hasattr(X, "column_names")
+
+
+def read_frame(X: Any) -> tuple[list[Hashable], npt.NDArray[np.float64]]:
+    """Names of the columns and a read-only array (n, d) float64; what is missing in the frame is NaN.
+
+    Raises
+    ------
+    ShapeError
+        Two columns of one name, or a column that isn't numbers.
+    """
+    frame = dataframe.into_frame(X)
+    names: list[Hashable] = list(frame.columns)
+    if len(set(names)) != len(names):
+        msg = f"a dataframe needs one name a column, got {names}"
+        raise ShapeError(msg)
+    try:
+        values = dataframe.to_numpy(frame)
+    except (TypeError, ValueError) as error:
+        msg = f"the columns {names} of a dataframe must be numbers: {error}"
+        raise ShapeError(msg) from error
+    return names, as_block(values, None)
+
+
+def series_like(labels: npt.NDArray[np.int64], X: Any) -> Any:
+    """Labels (n,) as a series of the backend, and with the index, of the dataframe X."""
+    return dataframe.to_native_series(labels, name="segment", like=dataframe.into_frame(X))
