@@ -28,16 +28,13 @@ def read_frame(X: Any) -> tuple[list[Hashable], npt.NDArray[np.float64]]:
     ShapeError
         Two columns of one name, or a column that isn't numbers.
     """
-    frame = dataframe.into_frame(X)
-    names: list[Hashable] = list(frame.columns)
-    if len(set(names)) != len(names):
-        msg = f"a dataframe needs one name a column, got {names}"
-        raise ShapeError(msg)
     try:
+        frame = dataframe.into_frame(X)
         values = dataframe.to_numpy(frame)
     except (TypeError, ValueError) as error:
-        msg = f"the columns {names} of a dataframe must be numbers: {error}"
+        msg = f"a dataframe needs columns of numbers, each with a name of its own: {error}"
         raise ShapeError(msg) from error
+    names: list[Hashable] = list(frame.columns)
     return names, as_block(values, None)
 
 
