@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from river.utils import dataframe
 
-from ._arrays import as_block
+from ._arrays import as_block, read_only
 from .errors import ShapeError
 
-__all__ = ["is_frame", "read_frame", "series_like"]
+__all__ = ["arranged", "is_frame", "read_frame", "series_like"]
 
 
 def is_frame(X: Any) -> bool:
@@ -36,6 +36,18 @@ def read_frame(X: Any) -> tuple[list[Hashable], npt.NDArray[np.float64]]:
         raise ShapeError(msg) from error
     names: list[Hashable] = list(frame.columns)
     return names, as_block(values, None)
+
+
+def arranged(
+    names: Sequence[Hashable], block: npt.NDArray[np.float64], features: Sequence[Hashable]
+) -> npt.NDArray[np.float64]:
+    """Columns of a block (n, len(names)) in a model's order: what is missing is 0, what it doesn't know is left out."""
+    out = np.zeros((len(block), len(features)))
+    known = {name: column for column, name in enumerate(names)}
+    for column, name in enumerate(features):
+        if name in known:
+            out[:, column] = block[:, known[name]]
+    return read_only(out)
 
 
 def series_like(labels: npt.NDArray[np.int64], X: Any) -> Any:

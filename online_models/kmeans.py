@@ -22,7 +22,7 @@ from . import _kernels, _snapshots
 from ._arrays import as_block, finite_features, read_only, refuse_unusable
 from ._features import Features
 from ._fitting import POWER, best_swap, fit_centres, squared_distances
-from ._frames import is_frame, read_frame, series_like
+from ._frames import arranged, is_frame, read_frame, series_like
 from .changes import Change
 from .errors import ShapeError, SnapshotError
 
@@ -417,23 +417,14 @@ class KMeans(base.Clusterer):
             singly = n if missing else min(n, len(self._features.new(known)))
         labels = [self._learn_as_river(dict(zip(names, row, strict=True))) for row in block[:singly].tolist()]
         self._add_features(known)
-        return np.append(np.array(labels, np.int64), self._learn(self._arranged(names, block[singly:])))
+        return np.append(np.array(labels, np.int64), self._learn(arranged(names, block[singly:], self.features)))
 
     def _predict_frame(self, names: list[Hashable], block: Centres) -> Labels:
         refuse_unusable(block)
         if self.mode == "strict" and self._features.new(dict.fromkeys(names)):
             rows = [dict(zip(names, row, strict=True)) for row in block.tolist()]
             return np.array([self.predict_one(row) for row in rows], np.int64)
-        return self.predict_many(self._arranged(names, block))
-
-    def _arranged(self, names: list[Hashable], block: Centres) -> Centres:
-        """Columns in the model's order; what is missing is 0, what the model doesn't know is left out."""
-        out = np.zeros((len(block), len(self._features)))
-        known = {name: column for column, name in enumerate(names)}
-        for column, name in enumerate(self.features):
-            if name in known:
-                out[:, column] = block[:, known[name]]
-        return read_only(out)
+        return self.predict_many(arranged(names, block, self.features))
 
     def _learn_row(self, values: Mapping[Hashable, float]) -> int:
         """Learn one mapping in adaptive mode."""

@@ -34,8 +34,9 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 SURFACE = {
     "online_models": {
-        "UNASSIGNED", "Change", "ConformanceError", "KMeans", "NotFiniteError", "OnlineModelError", "ShapeError",
-        "SnapshotError", "Stabiliser", "StandardScaler", "check_clusterer", "warm_up_kernels",
+        "DBSTREAM", "UNASSIGNED", "Change", "ConformanceError", "KMeans", "NotFiniteError", "OnlineModelError",
+        "ShapeError", "SnapshotError", "Stabiliser", "StandardScaler", "Transition", "check_clusterer",
+        "warm_up_kernels",
     },
     "encoders": {
         "BrokenEncoderError", "EncoderError", "EnvironmentBrokenError", "Manifest", "Projection", "TextEncoder",

@@ -46,7 +46,9 @@ def test_columns_are_found_by_name_not_by_place() -> None:
     model.learn_many(FRAME)
     assert sorted(model.features) == NAMES  # in the order of River's set
     assert model.predict_many(FRAME[NAMES[::-1]]).equals(model.predict_many(FRAME))
-    assert model.predict_many(FRAME[NAMES[::-1]]).tolist() == model.predict_many(FRAME[model.features].to_numpy()).tolist()
+    assert (
+        model.predict_many(FRAME[NAMES[::-1]]).tolist() == model.predict_many(FRAME[model.features].to_numpy()).tolist()
+    )
 
 
 def test_bad_frames_change_nothing() -> None:
