@@ -7,27 +7,49 @@ from __future__ import annotations
 
 from ._macro import Transition
 from .changes import Change
+from .choose_k import Advice, Choice, bic, choose_k, simplified_silhouette
 from .conformance import ConformanceError, check_clusterer
 from .density import DBSTREAM
 from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError
 from .kmeans import UNASSIGNED, KMeans
 from .scaling import StandardScaler
+from .shifts import (
+    Drift,
+    Shift,
+    baseline_windows,
+    centre_drift,
+    measured_dispersion,
+    shift_test,
+    typical_dispersion,
+)
 from .stability import Stabiliser
 from .warmup import warm_up_kernels
 
 __all__ = [
     "DBSTREAM",
     "UNASSIGNED",
+    "Advice",
     "Change",
+    "Choice",
     "ConformanceError",
+    "Drift",
     "KMeans",
     "NotFiniteError",
     "OnlineModelError",
     "ShapeError",
+    "Shift",
     "SnapshotError",
     "Stabiliser",
     "StandardScaler",
     "Transition",
+    "baseline_windows",
+    "bic",
+    "centre_drift",
     "check_clusterer",
+    "choose_k",
+    "measured_dispersion",
+    "shift_test",
+    "simplified_silhouette",
+    "typical_dispersion",
     "warm_up_kernels",
 ]
