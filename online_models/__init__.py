@@ -13,6 +13,7 @@ from .density import DBSTREAM
 from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError
 from .kmeans import UNASSIGNED, KMeans
 from .scaling import StandardScaler
+from .sharing import LocalLearner, Merger, SharedModel, Update
 from .shifts import (
     Drift,
     Shift,
@@ -34,14 +35,18 @@ __all__ = [
     "ConformanceError",
     "Drift",
     "KMeans",
+    "LocalLearner",
+    "Merger",
     "NotFiniteError",
     "OnlineModelError",
     "ShapeError",
+    "SharedModel",
     "Shift",
     "SnapshotError",
     "Stabiliser",
     "StandardScaler",
     "Transition",
+    "Update",
     "baseline_windows",
     "bic",
     "centre_drift",
