@@ -10,8 +10,9 @@ from .changes import Change
 from .choose_k import Advice, Choice, bic, choose_k, simplified_silhouette
 from .conformance import ConformanceError, check_clusterer
 from .density import DBSTREAM
-from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError
+from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError, UnsuitableModelError
 from .kmeans import UNASSIGNED, KMeans
+from .river_models import RiverClusterer, river_clusterer
 from .scaling import StandardScaler
 from .sharing import LocalLearner, Merger, SharedModel, Update
 from .shifts import (
@@ -39,6 +40,7 @@ __all__ = [
     "Merger",
     "NotFiniteError",
     "OnlineModelError",
+    "RiverClusterer",
     "ShapeError",
     "SharedModel",
     "Shift",
@@ -46,6 +48,7 @@ __all__ = [
     "Stabiliser",
     "StandardScaler",
     "Transition",
+    "UnsuitableModelError",
     "Update",
     "baseline_windows",
     "bic",
@@ -53,6 +56,7 @@ __all__ = [
     "check_clusterer",
     "choose_k",
     "measured_dispersion",
+    "river_clusterer",
     "shift_test",
     "simplified_silhouette",
     "typical_dispersion",
