@@ -35,8 +35,9 @@ FOREVER = 2**62
 # Places in `state`, an int64 array that the kernels advance.
 MICROS, TIME, CLEANED, SERIAL, PAIRS, EVICTED, WANTED = range(7)
 # Places in `rule`, a float64 array that they read. BASE is River's 2 in 2 ** x: known only when the kernel runs, so
-# that LLVM can't turn libm's pow into exp2.
-RADIUS, FADING, GAP, OVERLAP, WEAK, BASE = range(6)
+# that LLVM can't turn libm's pow into exp2. From FADES on: what is left after 0, 1, 2, ... events.
+RADIUS, FADING, GAP, OVERLAP, WEAK, BASE, FADES = range(7)
+REMEMBERED = 1_024  # events; most fading is over a few, and a power costs as much as the rest of a small event
 
 
 @njit(cache=True, fastmath=SCORES)
@@ -102,7 +103,10 @@ def _slot(a: int, b: int, pair_a: Ints, pair_b: Ints) -> int:
 
 @njit(cache=True)
 def _faded(value: float, since: int, now: int, rule: Floats) -> float:
-    return float(value * math.pow(rule[BASE], -rule[FADING] * (now - since)))
+    events = now - since
+    if 0 <= events < len(rule) - FADES:
+        return float(value * rule[FADES + events])
+    return float(value * math.pow(rule[BASE], -rule[FADING] * events))
 
 
 @njit(cache=True)

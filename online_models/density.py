@@ -107,8 +107,9 @@ class DBSTREAM(base.Clusterer):
         self.recluster_every = recluster_every
         self.max_micro_clusters = max_micro_clusters
         weak = 2 ** (-fading_factor * cleanup_interval)
+        fades = [2 ** (-fading_factor * events) for events in range(_dbstream.REMEMBERED)]
         self._rule = np.array(
-            [clustering_threshold, fading_factor, cleanup_interval, intersection_factor, weak, 2.0], np.float64
+            [clustering_threshold, fading_factor, cleanup_interval, intersection_factor, weak, 2.0, *fades], np.float64
         )
         self._features = Features()
         self._state = np.zeros(7, np.int64)
