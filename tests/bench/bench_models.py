@@ -1,9 +1,10 @@
 """Quality of online k-means on the reference sets: ours, River's, scikit-learn's mini-batches, and batch Lloyd.
 
 Inertia: of the last 2,000 vectors, with the centres each model had when they arrived, against scikit-learn's
-KMeans(n_init=10) fitted on these very vectors (1 = equal). ARI: labels of the same vectors, as they arrived, against the
-truth. Time: us an event of learning, one thread; River's own on a slice, for its quality comes from our strict mode,
-which is the same model bit for bit. Flaps: switches per 100 events of people who didn't move, on the set `overlap`.
+KMeans(n_init=10) fitted on these very vectors (1 = equal). ARI: labels of the same vectors, as they arrived, against
+the truth. Time: us an event of learning, one thread; River's own on a slice, for its quality comes from our strict
+mode, which is the same model bit for bit. Flaps: switches per 100 events of people who didn't move, on the set
+`overlap`.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def _crowd(seed: int, people: int) -> list[dict[str, Any]]:
 def _flaps(one: Crowd, seed: int, name: str, model: Model, stabiliser: Stabiliser | None) -> dict[str, Any]:
     """One round is one event of every person; labels are those before the round is learned.
 
-    With a stabiliser the model learns smoothed vectors, as the profiler has it. Its inertia is that of the labels given,
+    With a stabiliser the model learns smoothed vectors, as the profiler has it. Inertia is that of the labels given,
     against that of the nearest centre for the same vectors.
     """
     people = len(np.unique(one.people))
@@ -204,7 +205,7 @@ def _flaps(one: Crowd, seed: int, name: str, model: Model, stabiliser: Stabilise
                 place = {segment: c for c, segment in enumerate(model.model.segment_ids.tolist())}
                 labels = np.array([place.get(segment, -1) for segment in ids.tolist()])
             centers = model.centers()
-            if len(centers):
+            if centers.size:
                 squared = _squared(block, centers)
                 if stabiliser is None:
                     ids = labels = squared.argmin(axis=1)

@@ -75,7 +75,7 @@ def shapes(seed: int, n: int = 10_000) -> Labelled:
 
 @dataclass(frozen=True)
 class Crowd:
-    """The set `overlap`: who (n,), where (n, d), true component (n,), which people move, and at which of their events."""
+    """The set `overlap`: who (n,), where (n, d), true component (n,), which people move, at which of their events."""
 
     people: np.ndarray
     vectors: np.ndarray
