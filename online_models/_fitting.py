@@ -12,7 +12,7 @@ from . import _kernels, _seeding
 from ._arrays import read_only
 from .changes import continue_centres
 
-__all__ = ["POWER", "Fit", "Swap", "best_swap", "fit_centres", "squared_distances"]
+__all__ = ["POWER", "Fit", "Swap", "best_swap", "fit_centres", "settle", "squared_distances"]
 
 POWER = 2.0  # River's p; an argument of the kernels so that LLVM can't turn libm's pow into a product
 RESTARTS = 10  # k-means++ starts of a fit; with 5, one mixture in six missed a component (inertia 1.14 of batch)
@@ -97,6 +97,19 @@ def fit_centres(
         tuple(ids[new] for new in places if new not in continued),
         float(inertia),
     )
+
+
+def settle(window: Centres, centers: Centres, memory: float) -> None:
+    """Move each centre that took few vectors of the window to their mean, in place.
+
+    A centre remembers its last `memory` (1 / rate) vectors, and one that took fewer of the window remembers vectors from
+    before it. On `embeddings` with drift (Zipf weights) inertia fell from 1.02-1.07 of batch Lloyd to 1.00-1.05.
+    """
+    labels = np.zeros(len(window), np.int64)
+    _kernels.predict_rows(read_only(window), centers, np.arange(window.shape[1]), POWER, labels)
+    taken = np.bincount(labels, minlength=len(centers))
+    for centre in np.flatnonzero((taken > 0) & (taken < memory)):
+        centers[centre] = window[labels == centre].mean(axis=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from river import base
 from . import _kernels, _snapshots
 from ._arrays import as_block, finite_features, read_only, refuse_unusable
 from ._features import Features
-from ._fitting import POWER, best_swap, fit_centres, squared_distances
+from ._fitting import POWER, best_swap, fit_centres, settle, squared_distances
+from ._frames import arranged, is_frame, read_frame, series_like
 from .changes import Change
 from .errors import ShapeError, SnapshotError
 
@@ -32,7 +33,7 @@ UNASSIGNED = -2  # label of a vector while the model has no centres; -1 is kept 
 WARM_UP = 1_000  # vectors before the first fit (DESIGN 9)
 WINDOW = 2_000  # vectors a swap is decided on
 SWAP_EVERY = 2_000  # vectors between attempts to swap
-GAIN = 0.02  # part of the window's inertia a swap has to save
+GAIN = 0.01  # part of the window's inertia a swap has to save; with .02 digits stopped at 1.02-1.10 of batch Lloyd
 CHANGES_KEPT = 1_000  # undrained changes; memory stays bounded when nobody drains
 SNAPSHOT_VERSION = 1
 
@@ -56,9 +57,9 @@ class KMeans(base.Clusterer):
     mode
         "strict": labels and centres equal `river.cluster.KMeans(n_clusters, halflife=rate, seed=seed)` bit for bit.
         "adaptive": the first 1,000 vectors are collected, then fitted with Lloyd's rounds; from then on the step is
-        max(1 / vectors of the centre, rate), and after every 2,000 vectors the centre whose removal costs least moves
-        to the best of 8 D2-sampled vectors of the last 2,000 if, after three of Lloyd's rounds with and without, their
-        inertia is 2 % lower.
+        max(1 / vectors of the centre, rate). After every 2,000 vectors a centre that took fewer than 1 / rate of the
+        last 2,000 moves to the mean of those, and the centre whose removal costs least moves to the best of 8
+        D2-sampled ones, as long as that makes their inertia 1 % lower after three of Lloyd's rounds with and without.
     init
         First centres (k, d), for features 0..d-1. Without it strict draws them as River does and adaptive warms up.
     seed
@@ -213,7 +214,8 @@ class KMeans(base.Clusterer):
     def learn_predict_many(self, X: npt.ArrayLike) -> Labels:
         """Learn vectors (n, d) in order and return the labels (n,) they had before their centres moved.
 
-        However a stream is cut into blocks, the result is the same.
+        However a stream is cut into blocks, the result is the same. A dataframe is learned as its rows as dicts would
+        be, and gives a series.
 
         Raises
         ------
@@ -222,6 +224,9 @@ class KMeans(base.Clusterer):
         ShapeError
             Not the shape (n, d) that the model has learned.
         """
+        if is_frame(X):
+            labels: Labels = series_like(self._learn_frame(*read_frame(X)), X)
+            return labels
         block = as_block(X, len(self._features) or None)
         refuse_unusable(block)
         if not len(block):
@@ -231,7 +236,13 @@ class KMeans(base.Clusterer):
         return self._learn(block)
 
     def predict_many(self, X: npt.ArrayLike) -> Labels:
-        """Labels (n,) int64 of vectors (n, d), or -2 while there are no centres; changes nothing."""
+        """Labels (n,) int64 of vectors (n, d), or -2 while there are no centres; changes nothing.
+
+        A dataframe gives a series; its columns are found by name, as `predict_one` finds features.
+        """
+        if is_frame(X):
+            series: Labels = series_like(self._predict_frame(*read_frame(X)), X)
+            return series
         block = as_block(X, len(self._features) or None)
         refuse_unusable(block)
         labels = np.full(len(block), UNASSIGNED, np.int64)
@@ -239,7 +250,8 @@ class KMeans(base.Clusterer):
             centers, order = self._centers, self._features.order
             if not len(self._features):
                 centers, order = self._drawn(block.shape[1], self._peek()), np.arange(block.shape[1])
-            _kernels.predict_rows(block, centers, order, POWER, labels)
+            predict = _kernels.predict_blocked if _kernels.blocked_pays(centers) else _kernels.predict_rows
+            predict(block, centers, order, POWER, labels)
         return labels
 
     # ---- fits
@@ -370,6 +382,7 @@ class KMeans(base.Clusterer):
         n = len(block)
         labels = np.full(n, UNASSIGNED, np.int64)
         adaptive = self.mode == "adaptive"
+        learn = _kernels.learn_blocked if _kernels.blocked_pays(self._centers) else _kernels.learn_rows
         done = 0
         if not self.ready:
             done = min(n, WARM_UP - self._filled)
@@ -380,7 +393,7 @@ class KMeans(base.Clusterer):
                 self.finish_warmup()
         while done < n:
             part = min(n - done, SWAP_EVERY - self._learned % SWAP_EVERY)
-            _kernels.learn_rows(
+            learn(
                 block[done : done + part], self._centers, self._counts, self._features.order, POWER, float(self.rate),
                 adaptive, self._window, self._inertias, self._learned % WINDOW, labels[done : done + part],
             )  # fmt: skip
@@ -388,8 +401,34 @@ class KMeans(base.Clusterer):
             self._learned += part
             self._filled = min(self._filled + part, len(self._window))
             if self._filled == WINDOW and self._learned % SWAP_EVERY == 0:
-                self._swap()
+                settle(self._window, self._centers, 1 / self.rate)
+                # from a bad start every centre may have to move; once all are right the first attempt fails
+                for _ in range(self.n_clusters):
+                    if not self._swap():
+                        break
         return labels
+
+    def _learn_frame(self, names: list[Hashable], block: Centres) -> Labels:
+        """Learn rows whose columns have names; in strict mode what a row alone can say is learned row by row."""
+        refuse_unusable(block)
+        n = len(block)
+        if not n:
+            return np.zeros(0, np.int64)
+        known = dict.fromkeys(names)
+        singly = 0
+        if self.mode == "strict":  # new features are drawn at a row, and missing ones leave their centre where it is
+            missing = not set(self.features) <= known.keys()
+            singly = n if missing else min(n, len(self._features.new(known)))
+        labels = [self._learn_as_river(dict(zip(names, row, strict=True))) for row in block[:singly].tolist()]
+        self._add_features(known)
+        return np.append(np.array(labels, np.int64), self._learn(arranged(names, block[singly:], self.features)))
+
+    def _predict_frame(self, names: list[Hashable], block: Centres) -> Labels:
+        refuse_unusable(block)
+        if self.mode == "strict" and self._features.new(dict.fromkeys(names)):
+            rows = [dict(zip(names, row, strict=True)) for row in block.tolist()]
+            return np.array([self.predict_one(row) for row in rows], np.int64)
+        return self.predict_many(arranged(names, block, self.features))
 
     def _learn_row(self, values: Mapping[Hashable, float]) -> int:
         """Learn one mapping in adaptive mode."""
@@ -418,12 +457,12 @@ class KMeans(base.Clusterer):
         retired = tuple(int(i) for i in old_ids if i not in fit.ids)
         return self._record(cause, fit.minted, retired, before, fit.inertia)
 
-    def _swap(self) -> None:
+    def _swap(self) -> bool:
         """Move the cheapest centre, or add one while there are fewer than n_clusters, if that pays."""
         grow = len(self._centers) < self.n_clusters
         swap = best_swap(self._window, self._centers, grow=grow, state=self._state)
         if swap is None or swap.after > (1 - GAIN) * swap.before:
-            return
+            return False
         retired = () if grow else (int(self._ids[swap.moved]),)
         if grow:
             self._counts = np.append(self._counts, 0)
@@ -432,6 +471,7 @@ class KMeans(base.Clusterer):
         self._counts[swap.moved] = swap.count
         self._ids[swap.moved] = minted = self._mint()
         self._record("grow" if grow else "swap", (minted,), retired, swap.before, swap.after)
+        return True
 
     def _nearest(self, row: Centres, centers: Centres, order: Labels) -> int:
         labels = np.zeros(1, np.int64)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._kernels import BLOCKED_DEPTH
+from .density import DBSTREAM
 from .kmeans import SWAP_EVERY, KMeans
 from .scaling import StandardScaler
 from .stability import Stabiliser
@@ -20,6 +22,12 @@ def warm_up_kernels() -> None:
         adaptive.predict_many(block[:8])
         strict = KMeans(n_clusters=2, mode="strict", seed=0)
         strict.learn_many(block[:8])
+        wide = KMeans(32, init=np.zeros((32, BLOCKED_DEPTH)))
+        wide.learn_many(np.zeros((1, BLOCKED_DEPTH), block.dtype))
+        wide.predict_many(np.zeros((1, BLOCKED_DEPTH), block.dtype))
+        density = DBSTREAM()
+        density.learn_many(block[:64])
+        density.predict_many(block[:8])
         scaler = StandardScaler()
         scaler.learn_many(block)
         scaler.transform_many(block)

@@ -34,8 +34,12 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 SURFACE = {
     "online_models": {
-        "UNASSIGNED", "Change", "ConformanceError", "KMeans", "NotFiniteError", "OnlineModelError", "ShapeError",
-        "SnapshotError", "Stabiliser", "StandardScaler", "check_clusterer", "warm_up_kernels",
+        "DBSTREAM", "UNASSIGNED", "Advice", "Change", "Choice", "ConformanceError", "Drift", "KMeans",
+        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "RiverClusterer", "ShapeError",
+        "SharedModel", "Shift", "SnapshotError", "Stabiliser", "StandardScaler", "Transition",
+        "UnsuitableModelError", "Update", "baseline_windows", "bic", "centre_drift", "check_clusterer",
+        "choose_k", "measured_dispersion", "river_clusterer", "shift_test", "simplified_silhouette",
+        "typical_dispersion", "warm_up_kernels",
     },
     "encoders": {
         "BrokenEncoderError", "EncoderError", "EnvironmentBrokenError", "Manifest", "Projection", "TextEncoder",

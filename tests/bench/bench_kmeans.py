@@ -8,16 +8,15 @@ ours measured on the same vectors with the centres it had when each arrived. BLA
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from river import cluster
 from sklearn.cluster import KMeans as BatchKMeans
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from online_models import KMeans, warm_up_kernels
 from tests.bench.common import machine, main, print_table, progress
+from tests.bench.sets import SETS
 
 __all__ = ["run"]
 
@@ -29,33 +28,7 @@ RATE = 0.01
 REPEATS = 3
 
 
-def mixture(seed: int, drift: float = 0.0) -> np.ndarray:
-    """Return 20,000 points of 16 Gaussians in 32 dimensions; with drift each moves so many noise radii."""
-    random = np.random.default_rng(seed)
-    k, d, n, noise = 16, 32, 20_000, 0.6
-    centers, ways = random.normal(size=(k, d)), random.normal(size=(k, d))
-    ways *= drift * noise * np.sqrt(d) / np.linalg.norm(ways, axis=1, keepdims=True)
-    labels, progress_ = random.integers(k, size=n), np.arange(n)[:, None] / n
-    return centers[labels] + ways[labels] * progress_ + random.normal(size=(n, d)) * noise
-
-
-def repeated(load: Callable[..., tuple[np.ndarray, np.ndarray]], seed: int) -> np.ndarray:
-    """Return a small set, standardised, repeated in random order to 12,000 vectors."""
-    vectors, _ = load(return_X_y=True)
-    deviation = vectors.std(axis=0)
-    vectors = (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
-    random = np.random.default_rng(seed)
-    order = np.concatenate([random.permutation(len(vectors)) for _ in range(12_000 // len(vectors) + 1)])
-    return vectors[order[:12_000]]
-
-
-SETS: dict[str, tuple[int, Callable[[int], np.ndarray]]] = {
-    "mixture": (16, mixture),
-    "mixture drift": (16, lambda seed: mixture(seed, 2.0)),
-    "digits": (10, lambda seed: repeated(load_digits, seed)),
-    "wine": (3, lambda seed: repeated(load_wine, seed)),
-    "breast cancer": (2, lambda seed: repeated(load_breast_cancer, seed)),
-}
+SET_NAMES = ("mixture", "mixture drift", "digits", "wine", "breast cancer")
 
 
 def run(quick: bool = False) -> dict[str, Any]:
@@ -68,7 +41,7 @@ def run(quick: bool = False) -> dict[str, Any]:
         [[row[name] for name in ("k", "d", "river_us", "strict_us", "adaptive_us", "ratio", "ratio_adaptive")]
          for row in speed],
     )  # fmt: skip
-    quality = [_quality(name, seed) for name in SETS for seed in range(1 if quick else 3)]
+    quality = [_quality(name, seed) for name in SET_NAMES for seed in range(1 if quick else 3)]
     print_table(
         f"inertia of the last {LAST:,} vectors against batch Lloyd on them (1 = equal)",
         ["set", "seed", "adaptive", "River as is", "swaps"],
@@ -122,7 +95,7 @@ def _river(k: int, init: np.ndarray) -> cluster.KMeans:
 def _quality(name: str, seed: int) -> dict[str, Any]:
     progress(f"inertia on {name}, seed {seed}")
     k, make = SETS[name]
-    vectors = make(seed)
+    vectors, _ = make(seed)
     reference = BatchKMeans(k, n_init=10, random_state=0).fit(vectors[-LAST:]).inertia_ / LAST
     adaptive = KMeans(k, RATE, seed=seed)
     adaptive.learn_many(vectors)

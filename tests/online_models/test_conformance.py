@@ -12,12 +12,18 @@ import pytest
 from river import base, checks, cluster
 
 import online_models
-from online_models import ConformanceError, KMeans, check_clusterer, conformance, warm_up_kernels
+from online_models import DBSTREAM, ConformanceError, KMeans, check_clusterer, conformance, warm_up_kernels
 
 
 @pytest.mark.parametrize("mode", ["strict", "adaptive"])
 def test_ours_passes(mode: str) -> None:
     assert check_clusterer(lambda: KMeans(3, 0.05, mode=mode, seed=1)) == [c.__name__ for c in conformance.CHECKS]
+
+
+@pytest.mark.parametrize("gap", [2, 50])
+def test_dbstream_passes(gap: int) -> None:
+    checks_passed = check_clusterer(lambda: DBSTREAM(1.5, 0.01, gap, 0.2))
+    assert checks_passed == [c.__name__ for c in conformance.CHECKS]
 
 
 def test_rivers_predict_writes_and_it_takes_nan() -> None:
@@ -45,6 +51,11 @@ def test_a_model_without_a_seed_is_caught() -> None:
         conformance.is_repeatable(lambda: KMeans(8, 0.05, mode="strict"))
 
 
+def test_rivers_own_checks_pass_for_dbstream() -> None:
+    checks.check_estimator(DBSTREAM())
+    assert DBSTREAM().clone({"fading_factor": 0.5}).fading_factor == 0.5
+
+
 @pytest.mark.parametrize("mode", ["strict", "adaptive"])
 def test_rivers_own_checks_pass(mode: str) -> None:
     model = KMeans(3, mode=mode, seed=1)
@@ -56,14 +67,18 @@ def test_rivers_own_checks_pass(mode: str) -> None:
 
 def test_public_names_are_pinned() -> None:
     assert online_models.__all__ == [
-        "UNASSIGNED", "Change", "ConformanceError", "KMeans", "NotFiniteError", "OnlineModelError", "ShapeError",
-        "SnapshotError", "Stabiliser", "StandardScaler", "check_clusterer", "warm_up_kernels",
+        "DBSTREAM", "UNASSIGNED", "Advice", "Change", "Choice", "ConformanceError", "Drift", "KMeans",
+        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "RiverClusterer", "ShapeError",
+        "SharedModel", "Shift", "SnapshotError", "Stabiliser", "StandardScaler", "Transition",
+        "UnsuitableModelError", "Update", "baseline_windows", "bic", "centre_drift", "check_clusterer",
+        "choose_k", "measured_dispersion", "river_clusterer", "shift_test", "simplified_silhouette",
+        "typical_dispersion", "warm_up_kernels",
     ]  # fmt: skip
     assert list(inspect.signature(KMeans).parameters) == ["n_clusters", "rate", "mode", "init", "seed"]
     assert inspect.signature(KMeans).parameters["mode"].default == "adaptive"
 
 
-@pytest.mark.parametrize("name", ["kmeans", "scaling", "stability"])
+@pytest.mark.parametrize("name", ["choose_k", "density", "kmeans", "river_models", "scaling", "sharing", "stability"])
 def test_examples_in_docstrings_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"online_models.{name}"))
     assert result.attempted > 0
@@ -72,7 +87,8 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 def test_warming_up_compiles_everything_the_stream_will_call() -> None:
     warm_up_kernels()
-    from_kernels = [f for f in vars(online_models._kernels).values() if hasattr(f, "signatures")]
+    files = online_models._kernels, online_models._dbstream
+    from_kernels = [f for file in files for f in vars(file).values() if hasattr(f, "signatures")]
     before = [len(f.signatures) for f in from_kernels]
     for dtype in (np.float32, np.float64):
         vectors = np.random.default_rng(0).normal(size=(5_000, 6)).astype(dtype)
@@ -80,5 +96,9 @@ def test_warming_up_compiles_everything_the_stream_will_call() -> None:
         model, people = KMeans(3, seed=1), online_models.Stabiliser()
         model.learn_many(vectors)
         model.refit(vectors, "test")
+        density = DBSTREAM()
+        density.learn_many(vectors)
+        density.predict_many(vectors)
+        DBSTREAM.from_snapshot(density.snapshot()).learn_many(vectors)
         people.assign(np.arange(9, dtype=np.int32), vectors[:9], model)
     assert [len(f.signatures) for f in from_kernels] == before
