@@ -38,8 +38,9 @@ SURFACE = {
         "SnapshotError", "Stabiliser", "StandardScaler", "check_clusterer", "warm_up_kernels",
     },
     "encoders": {
-        "BrokenEncoderError", "EncoderError", "EnvironmentBrokenError", "Manifest", "Projection", "TextEncoder",
-        "UnknownEncoderError", "VectorCache", "load_encoder", "load_manifest", "load_projection",
+        "REASONS", "BrokenEncoderError", "Cases", "Encoder", "EncoderConformanceError", "EncoderError",
+        "EnvironmentBrokenError", "Manifest", "NoVectorError", "Projection", "TextEncoder", "UnknownEncoderError",
+        "VectorCache", "check_encoder", "load_encoder", "load_manifest", "load_projection",
     },
 }  # fmt: skip
 
