@@ -58,6 +58,8 @@ class Encoder(ABC, Generic[Content, Prepared]):
     #: Rows and padded cost of one batch; rows past 32 gain nothing on a CPU (measured).
     rows = 32
     budget = 4096
+    #: Pieces of content that are prepared before a batch is run, to be sorted by length.
+    ahead = 4096
 
     def __init__(self, manifest: Manifest) -> None:
         manifest.verify()
@@ -114,6 +116,15 @@ class Encoder(ABC, Generic[Content, Prepared]):
 
     def encode_with_status(self, contents: Sequence[Content]) -> tuple[Vectors, list[str]]:
         """Return float32 vectors (n, dim) and, for each, ``ok`` or why it is missing (`REASONS`); such a row is NaN."""
+        vectors = np.full((len(contents), self.dim), np.nan, np.float32)
+        status: list[str] = []
+        for start in range(0, len(contents), self.ahead):
+            part = slice(start, start + self.ahead)
+            vectors[part], states = self._encode_part(contents[part])
+            status += states
+        return vectors, status
+
+    def _encode_part(self, contents: Sequence[Content]) -> tuple[Vectors, list[str]]:
         vectors = np.full((len(contents), self.dim), np.nan, np.float32)
         status = [OK] * len(contents)
         ready: dict[int, Prepared] = {}
