@@ -12,7 +12,9 @@ from encoders.errors import (
     NoVectorError,
     UnknownEncoderError,
 )
+from encoders.image import ImageEncoder
 from encoders.manifest import Manifest, load_manifest
+from encoders.multimodal import MultimodalEncoder, Thing
 from encoders.projection import Projection, load_projection
 from encoders.registry import load_encoder
 from encoders.text import TextEncoder
@@ -25,10 +27,13 @@ __all__ = [
     "EncoderConformanceError",
     "EncoderError",
     "EnvironmentBrokenError",
+    "ImageEncoder",
     "Manifest",
+    "MultimodalEncoder",
     "NoVectorError",
     "Projection",
     "TextEncoder",
+    "Thing",
     "UnknownEncoderError",
     "VectorCache",
     "check_encoder",

@@ -8,7 +8,9 @@ from typing import Any
 
 from encoders.contract import Encoder
 from encoders.errors import BrokenEncoderError
+from encoders.image import ImageEncoder
 from encoders.manifest import Manifest, load_manifest
+from encoders.multimodal import MultimodalEncoder
 from encoders.text import TextEncoder
 
 __all__ = ["KINDS", "load_encoder"]
@@ -16,6 +18,8 @@ __all__ = ["KINDS", "load_encoder"]
 #: Kind of a manifest to what runs it, given manifest and threads.
 KINDS: dict[str, Callable[[Manifest, int], Encoder[Any, Any]]] = {
     "text": TextEncoder,
+    "image": ImageEncoder,
+    "multimodal": MultimodalEncoder,
 }
 
 

@@ -39,8 +39,9 @@ SURFACE = {
     },
     "encoders": {
         "REASONS", "BrokenEncoderError", "Cases", "Encoder", "EncoderConformanceError", "EncoderError",
-        "EnvironmentBrokenError", "Manifest", "NoVectorError", "Projection", "TextEncoder", "UnknownEncoderError",
-        "VectorCache", "check_encoder", "load_encoder", "load_manifest", "load_projection",
+        "EnvironmentBrokenError", "ImageEncoder", "Manifest", "MultimodalEncoder", "NoVectorError",
+        "Projection", "TextEncoder", "Thing", "UnknownEncoderError", "VectorCache", "check_encoder",
+        "load_encoder", "load_manifest", "load_projection",
     },
 }  # fmt: skip
 

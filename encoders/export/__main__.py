@@ -18,10 +18,17 @@ from encoders.manifest import default_models_dir
 __all__ = ["main"]
 
 # Named, not imported: these need torch (extra `train`), which the default encoder must not.
-_PACKAGED = {"minilm": "encoders.export.minilm:export_minilm"}
-_CHECKPOINTS = {"text": "encoders.export.checkpoint:export_checkpoint"}
+_PACKAGED = {
+    "minilm": "encoders.export.minilm:export_minilm",
+    "efficientnet-lite0": "encoders.export.efficientnet:export_efficientnet",
+}
+_CHECKPOINTS = {
+    "text": "encoders.export.checkpoint:export_checkpoint",
+    "image": "encoders.export.vision:export_vision",
+    "multimodal": "encoders.export.clip:export_clip",
+}
 #: What a checkpoint holds, by the `model_type` of its config.json; every other is text.
-_KIND_OF_TYPE: dict[str, str] = {}
+_KIND_OF_TYPE = {"vit": "image", "deit": "image", "dinov2": "image", "clip": "multimodal"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
