@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from encoders.behaviour import BehaviourEncoder
 from encoders.contract import Encoder
 from encoders.errors import BrokenEncoderError
 from encoders.image import ImageEncoder
@@ -20,6 +21,7 @@ KINDS: dict[str, Callable[[Manifest, int], Encoder[Any, Any]]] = {
     "text": TextEncoder,
     "image": ImageEncoder,
     "multimodal": MultimodalEncoder,
+    "behaviour": BehaviourEncoder,
 }
 
 
