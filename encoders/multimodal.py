@@ -17,7 +17,7 @@ from encoders.contract import Encoder, Vectors
 from encoders.errors import BrokenEncoderError, NoVectorError
 from encoders.images import ImageContent, ImageSource, decode, to_array
 from encoders.manifest import Manifest
-from encoders.session import Session
+from encoders.session import PROVIDERS, Session
 from encoders.text import pad_tokens, tokens_of
 from encoders.tokenizing import load_tokenizer
 
@@ -66,13 +66,16 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
 
     @property
     def provider(self) -> str:
-        """The execution provider that runs the models."""
-        return self._text.provider
+        """The execution provider that runs the models; the slower one, should they differ."""
+        return self._slower().provider
 
     @property
     def steps_down(self) -> Sequence[str]:
         """Why each faster provider wasn't chosen."""
-        return self._text.steps_down
+        return self._slower().steps_down
+
+    def _slower(self) -> Session:
+        return max(self._text, self._image, key=lambda session: PROVIDERS.index(session.provider))
 
     def prepare(self, content: Thing) -> _Prepared:
         """Return tokens (none: an empty list) and pixels (none: None)."""
