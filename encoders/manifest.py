@@ -11,17 +11,39 @@ import msgspec
 
 from encoders.errors import BrokenEncoderError, UnknownEncoderError
 
-__all__ = ["ALIASES", "Golden", "Manifest", "default_models_dir", "file_sha256", "load_manifest"]
+__all__ = ["ALIASES", "Golden", "ImageInput", "Manifest", "default_models_dir", "file_sha256", "load_manifest"]
 
 #: What `load_encoder("text")` means.
 ALIASES = {"text": "use-multilingual-v3"}
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """An input and the vector it must give."""
+    """An input, written as text (`Encoder.golden` says how), and the vector it must give."""
 
     text: str
     vector: list[float]
+
+
+class ImageInput(msgspec.Struct, frozen=True, kw_only=True):
+    """How a picture becomes the model's input.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of a side of the square that the model sees.
+    resize : int
+        The shorter side is brought to so many pixels and the middle is cut out; 0: the picture is squashed to `size`.
+    filter : str
+        ``bilinear`` or ``bicubic``.
+    mean, std : tuple of float
+        By channel, on the scale 0 to 1.
+    """
+
+    size: int
+    resize: int = 0
+    filter: str = "bicubic"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +59,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Of every file beside the manifest.
     goldens : list of Golden
         Checked whenever the encoder is loaded, on the provider that was really chosen.
+    tokenizer : str
+        ``sentencepiece`` or ``tokenizers``: which library reads the tokenizer beside the model.
+    image : ImageInput or None
+        Of encoders that take pictures.
+    combine : str
+        Of encoders that take a text and a picture of one thing: how the two vectors become one.
+    weights : str
+        ``pretrained``, ``trained`` here, or ``random``: initialised at random, to test the road and nothing else.
     """
 
     id: str
@@ -59,11 +89,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     projection_version: str
     tolerance: float
     goldens: list[Golden]
+    tokenizer: str = "sentencepiece"
+    pad_id: int = 0
+    image: ImageInput | None = None
+    combine: str = ""
+    weights: str = "pretrained"
     folder: str = ""
 
     def path(self, name: str) -> Path:
         """Return the path of a file beside the manifest."""
         return Path(self.folder) / name
+
+    def dtype(self, name: str) -> str:
+        """Return the dtype of a model input: what stands before its shape."""
+        return self.inputs[name].split(" ", 1)[0]
 
     def verify(self) -> None:
         """Compare every file with its checksum.

@@ -45,8 +45,11 @@ def load_projection(manifest: Manifest, dim: int) -> Projection:
     Raises
     ------
     BrokenEncoderError
-        The stored projection has fewer.
+        The stored projection has fewer, or none is stored.
     """
+    if not manifest.projection_version:
+        msg = f"encoder {manifest.id} has no projection; its vectors can't enter k-means"
+        raise BrokenEncoderError(msg)
     with np.load(manifest.path("projection.npz"), allow_pickle=False) as stored:
         matrix, mean = stored["matrix"], stored["mean"]
     if not 1 <= dim <= len(matrix):

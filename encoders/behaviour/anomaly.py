@@ -1,0 +1,81 @@
+"""How unusual a person is: a score of a profile, by whichever model was installed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from encoders.behaviour.baskets import Basket
+from encoders.contract import Vectors
+from encoders.errors import BrokenEncoderError
+from encoders.manifest import Manifest
+from encoders.session import Session
+
+__all__ = ["AnomalyScorer", "profiles"]
+
+
+class AnomalyScorer:
+    """A model from profiles to scores; more is more unusual, and only the order means something.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of kind ``anomaly``; files and golden profiles are checked.
+    threads : int
+        Threads within an operator.
+
+    Raises
+    ------
+    BrokenEncoderError
+        A file was changed, or a golden profile has another score than it should.
+    """
+
+    def __init__(self, manifest: Manifest, threads: int = 1) -> None:
+        manifest.verify()
+        self.manifest = manifest
+        self._session = Session(manifest.path("model.onnx"), threads)
+        for golden in manifest.goldens:
+            found = float(self.score(np.array([msgspec.json.decode(golden.text)], np.float32))[0])
+            if not abs(found - golden.vector[0]) <= manifest.tolerance * max(1.0, abs(golden.vector[0])):
+                msg = f"{manifest.id} on {self._session.provider}: a golden profile scores {found}, not {golden.vector}"
+                raise BrokenEncoderError(msg)
+
+    def score(self, people: Vectors) -> Vectors:
+        """Return scores float32 (n,) of profiles float32 (n, dim).
+
+        Raises
+        ------
+        ValueError
+            Profiles have another width than those the model was trained on, or aren't finite.
+        """
+        if people.ndim != 2 or people.shape[1] != self.manifest.dim or not np.isfinite(people).all():
+            msg = f"profiles must be finite and (n, {self.manifest.dim}), found {people.shape}"
+            raise ValueError(msg)
+        if not len(people):
+            return np.zeros(0, np.float32)
+        return self._session.run(profiles=np.asarray(people, np.float32))[:, 0]
+
+
+def profiles(latent: Vectors, baskets: Sequence[Basket]) -> Vectors:
+    """Return what a person is scored by, float32 (n, dim + 3).
+
+    Parameters
+    ----------
+    latent : ndarray of float32, shape (n, dim)
+        What they like, as a behaviour encoder says; rows that are missing count as zeros.
+    baskets : sequence of Basket
+        How they like it: the logarithm of how much, how many different items to each touch, and the share of the one
+        item touched most.
+    """
+    habits = np.zeros((len(baskets), 3), np.float32)
+    for row, basket in enumerate(baskets):
+        weights: npt.NDArray[np.float64] = np.array(
+            [1.0] * len(basket.items) if basket.weights is None else basket.weights, np.float64
+        )
+        total = float(weights.sum())
+        if total > 0:
+            habits[row] = np.log1p(total), len(weights) / max(total, len(weights)), weights.max() / total
+    return np.hstack([np.nan_to_num(latent), habits]).astype(np.float32)

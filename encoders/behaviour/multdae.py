@@ -1,0 +1,92 @@
+"""Mult-DAE (Liang et al. 2018, arXiv:1802.05814): a denoising autoencoder of baskets, multinomial loss. Needs torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from encoders.behaviour.baskets import Interactions
+
+__all__ = ["MultDAE", "train_multdae"]
+
+_BATCH = 256
+
+
+class MultDAE(torch.nn.Module):
+    """One hidden layer of tanh between a basket of unit length and the logits of every item.
+
+    Parameters
+    ----------
+    items : int
+        Known items.
+    dim : int
+        Width of the latent vector.
+    """
+
+    def __init__(self, items: int, dim: int) -> None:
+        super().__init__()
+        # A table rather than a matrix: a basket is looked up, its few items are summed.
+        self.table = torch.nn.Embedding(items + 1, dim, padding_idx=0)
+        torch.nn.init.xavier_normal_(self.table.weight)
+        with torch.no_grad():
+            self.table.weight[0] = 0.0
+        self.bias = torch.nn.Parameter(torch.zeros(dim))
+        self.decoder = torch.nn.Linear(dim, items)
+
+    def forward(self, items: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return latent vectors (batch, dim) of items int64 and weights float32, both (batch, items)."""
+        much = weights * (items > 0)
+        length = much.square().sum(dim=1, keepdim=True).sqrt()
+        total = (self.table(items) * much[:, :, None]).sum(dim=1) / length.clamp(min=1e-12)
+        # Nothing known: zeros, not the bias, so that nobody takes it for a taste.
+        return torch.tanh(total + self.bias) * (length > 0)
+
+    def dense_latent(self, baskets: torch.Tensor) -> torch.Tensor:
+        """Return the same of dense baskets (batch, 1 + items), whose column 0 is empty."""
+        unit = torch.nn.functional.normalize(baskets, dim=1)
+        return torch.tanh(unit @ self.table.weight + self.bias)
+
+
+def train_multdae(
+    log: Interactions, *, dim: int = 16, epochs: int = 40, dropout: float = 0.5, learning_rate: float = 3e-3,
+    decay: float = 1e-5, seed: int = 0,
+) -> MultDAE:  # fmt: skip
+    """Train on everybody's basket.
+
+    Parameters
+    ----------
+    log : Interactions
+        What people touched.
+    dim : int
+        Width of the latent vector.
+    epochs : int
+        Passes over all people.
+    dropout : float
+        Share of a basket that is hidden from the encoder and still asked for.
+    learning_rate, decay : float
+        Of Adam.
+    seed : int
+        Of initial values, order and dropout.
+
+    Returns
+    -------
+    MultDAE
+        In evaluation mode.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MultDAE(len(log.vocabulary), dim)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=decay)
+        for _ in range(epochs):
+            for part in torch.randperm(len(log)).split(_BATCH):  # type: ignore[no-untyped-call]
+                baskets = torch.from_numpy(log.dense(part.numpy().astype(np.int64)))
+                seen = torch.nn.functional.dropout(torch.nn.functional.normalize(baskets, dim=1), dropout)
+                latent = torch.tanh(seen @ model.table.weight + model.bias)
+                likely = torch.log_softmax(model.decoder(latent), dim=1)
+                loss = -(likely * baskets[:, 1:]).sum(dim=1).mean()
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+    with torch.no_grad():
+        model.table.weight[0] = 0.0
+    return model.eval()

@@ -1,0 +1,157 @@
+"""What an encoder is: content in, one vector each out, or the reason why there is none.
+
+A plug-in prepares one piece of content and runs a batch of prepared ones. Everything else is here, once: what is
+missing and why, batches sorted by length, golden inputs, and that no zero vector ever leaves.
+`encoders.conformance` checks it.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.batching import batches
+from encoders.errors import BrokenEncoderError, NoVectorError
+from encoders.manifest import Manifest
+
+__all__ = ["OK", "REASONS", "Encoder", "Vectors"]
+
+Vectors = npt.NDArray[np.float32]
+Content = TypeVar("Content")
+Prepared = TypeVar("Prepared")
+
+#: The status of content that has a vector.
+OK = "ok"
+#: Why content has none; a closed list, so that it can be counted.
+REASONS = {
+    "empty": "there is nothing to encode",
+    "too_large": "more characters, bytes or pixels than are worth looking at",
+    "broken": "it can't be decoded, or is of the wrong type",
+    "unsupported": "a format that isn't decoded here",
+    "refused": "policy: a host, address, scheme or folder that isn't allowed",
+    "unreachable": "fetching failed; trying again may help",
+    "unknown": "nothing in it was there when the encoder was trained",
+    "no_vector": "the model's answer isn't finite, or all zeros",
+}
+
+
+class Encoder(ABC, Generic[Content, Prepared]):
+    """The contract; one instance may be used from several threads.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Names the files. They are verified before anything is loaded, and the golden inputs are encoded on the provider
+        that was really chosen before anybody else's content; that warms the session up, too.
+
+    Raises
+    ------
+    BrokenEncoderError
+        A file was changed, or a golden input has another vector than it should.
+    """
+
+    #: Rows and padded cost of one batch; rows past 32 gain nothing on a CPU (measured).
+    rows = 32
+    budget = 4096
+    #: Pieces of content that are prepared before a batch is run, to be sorted by length.
+    ahead = 4096
+
+    def __init__(self, manifest: Manifest) -> None:
+        manifest.verify()
+        self.manifest = manifest
+        self._lock = threading.Lock()
+        self._open()
+        self._check_goldens()
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.manifest.dim
+
+    @property
+    @abstractmethod
+    def provider(self) -> str:
+        """The execution provider that runs the model."""
+
+    @property
+    @abstractmethod
+    def steps_down(self) -> Sequence[str]:
+        """Why each faster provider wasn't chosen."""
+
+    @abstractmethod
+    def prepare(self, content: Content) -> Prepared:
+        """Return what the model takes of one piece of content.
+
+        Raises
+        ------
+        NoVectorError
+            It has no vector; the reason is a key of `REASONS`.
+        """
+
+    @abstractmethod
+    def cost(self, prepared: Prepared) -> int:
+        """Return what its length is to batching: tokens, items, or 1."""
+
+    @abstractmethod
+    def golden(self, text: str) -> Content:
+        """Return the content that a manifest's golden text stands for."""
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Load the model and whatever `prepare` needs."""
+
+    @abstractmethod
+    def _run(self, batch: Sequence[Prepared]) -> Vectors:
+        """Return vectors (n, dim) of prepared content, padded to the longest."""
+
+    def encode(self, contents: Sequence[Content]) -> Vectors:
+        """Return float32 vectors (n, dim); a row of NaN where there is none."""
+        vectors, _ = self.encode_with_status(contents)
+        return vectors
+
+    def encode_with_status(self, contents: Sequence[Content]) -> tuple[Vectors, list[str]]:
+        """Return float32 vectors (n, dim) and, for each, ``ok`` or why it is missing (`REASONS`); such a row is NaN."""
+        vectors = np.full((len(contents), self.dim), np.nan, np.float32)
+        status: list[str] = []
+        for start in range(0, len(contents), self.ahead):
+            part = slice(start, start + self.ahead)
+            vectors[part], states = self._encode_part(contents[part])
+            status += states
+        return vectors, status
+
+    def _encode_part(self, contents: Sequence[Content]) -> tuple[Vectors, list[str]]:
+        vectors = np.full((len(contents), self.dim), np.nan, np.float32)
+        status = [OK] * len(contents)
+        ready: dict[int, Prepared] = {}
+        for i, content in enumerate(contents):
+            try:
+                ready[i] = self.prepare(content)
+            except NoVectorError as error:
+                status[i] = error.reason
+        places = list(ready)
+        for batch in batches([self.cost(ready[i]) for i in places], self.rows, self.budget):
+            chosen = [places[i] for i in batch]
+            with self._lock:
+                vectors[chosen] = self._run([ready[i] for i in chosen])
+        for i in ready:
+            if not np.isfinite(vectors[i]).all() or not vectors[i].any():
+                vectors[i], status[i] = np.nan, "no_vector"
+        return vectors, status
+
+    def _check_goldens(self) -> None:
+        goldens = self.manifest.goldens
+        found, status = self.encode_with_status([self.golden(golden.text) for golden in goldens])
+        for golden, vector, state in zip(goldens, found, status, strict=True):
+            expected = np.array(golden.vector, np.float32)
+            worst = float(np.abs(vector - expected).max()) if expected.shape == vector.shape else np.inf
+            if not worst <= self.manifest.tolerance:
+                msg = (
+                    f"encoder {self.manifest.id} on {self.provider}: golden text {golden.text[:80]!r} ({state}) off by "
+                    f"{worst:.2g}, allowed {self.manifest.tolerance}; its vectors can't be compared with stored ones"
+                )
+                raise BrokenEncoderError(msg)

@@ -1,0 +1,139 @@
+"""Segments from behaviour on the planted log: ARI of KMeans-8 on each kind of vector; and the GAN against its baseline.
+
+Every vector comes out of onnxruntime, from models trained here and installed in a temporary folder. Anomalies are those
+of the reference set: 20 uniformly random clicks, and one item clicked 20 times.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.metrics import roc_auc_score
+
+from encoders import load_encoder, load_manifest
+from encoders.behaviour import AnomalyScorer, Basket, BehaviourEncoder, Interactions, profiles
+from encoders.behaviour.gan import train_gan
+from encoders.behaviour.install import Bag, install_anomaly, install_basket_model
+from encoders.behaviour.item2vec import train_item2vec
+from encoders.behaviour.mixture import fit_mixture
+from encoders.behaviour.multdae import train_multdae
+from tests.bench.common import machine, main, print_table, progress
+from tests.bench.planted import Planted, ari, planted
+
+__all__ = ["run"]
+
+SVD_DIMS, DAE_DIMS, ITEM_DIMS = 32, 16, 32
+STRANGE, CLICKS = 200, 20
+
+
+def run(quick: bool = False) -> dict[str, Any]:
+    """Measure; `quick` takes one seed, and a quarter of people and clicks."""
+    torch.set_num_threads(machine()["cpus"])
+    segments, anomalies = [], []
+    for seed in range(1 if quick else 3):
+        data = planted(seed, 70_000, 2_000) if quick else planted(seed)
+        with tempfile.TemporaryDirectory() as folder:
+            row, log, dae = _segments(seed, data, Path(folder))
+            segments.append(row)
+            anomalies.append({"seed": seed, **_anomalies(seed, log, dae, Path(folder))})
+    names = list(segments[0])
+    print_table("ARI of KMeans-8 against the planted groups", names, [list(row.values()) for row in segments])
+    print_table(
+        "area under the curve, unusual people against the others",
+        list(anomalies[0]), [list(row.values()) for row in anomalies],
+    )  # fmt: skip
+    means = {name: round(float(np.mean([row[name] for row in segments])), 4) for name in names if name != "seed"}
+    gan, mixture = (float(np.mean([row[name] for row in anomalies])) for name in ("gan", "mixture"))
+    return {
+        "bench": "behaviour", "machine": machine(), "segments": segments, "means": means, "anomalies": anomalies,
+        "better": "gan" if gan > mixture else "mixture",
+    }  # fmt: skip
+
+
+def _segments(seed: int, data: Planted, folder: Path) -> tuple[dict[str, Any], Interactions, BehaviourEncoder]:
+    progress(f"seed {seed}: vectors that need no training")
+    log = Interactions.from_arrays(data.user, data.item)
+    group, baskets = data.group[log.users], log.baskets()
+    counts = csr_matrix((log.weights, log.items, log.start), shape=(len(log), len(log.vocabulary) + 1))
+    content = np.vstack([np.zeros(data.content.shape[1]), data.content[[int(i) for i in log.vocabulary]]])
+    found: dict[str, Any] = {
+        "seed": seed,
+        "true topics": ari(data.histograms(), data.group),
+        "tf-idf + SVD": ari(
+            _unit(TruncatedSVD(SVD_DIMS, random_state=seed).fit_transform(TfidfTransformer().fit_transform(counts))),
+            group,
+        ),
+        "content alone": ari(_unit(counts @ content), group),
+    }
+    for mode in ("skipgram", "cbow"):
+        progress(f"seed {seed}: item2vec, {mode}")
+        table = train_item2vec(log, mode=mode, dim=ITEM_DIMS, epochs=4, seed=seed)
+        found[f"item2vec {mode}"] = ari(_install(Bag(table), log, folder, mode, ITEM_DIMS).encode(baskets), group)
+    progress(f"seed {seed}: Mult-DAE")
+    began = time.perf_counter()
+    model = train_multdae(log, dim=DAE_DIMS, epochs=25, seed=seed)
+    took = time.perf_counter() - began
+    dae = _install(model, log, folder, "multdae", DAE_DIMS)
+    found["Mult-DAE"] = ari(dae.encode(baskets), group)
+    found["Mult-DAE trained, s"] = round(took, 1)
+    return {name: round(value, 4) for name, value in found.items()}, log, dae
+
+
+def _install(module: torch.nn.Module, log: Interactions, folder: Path, name: str, dim: int) -> BehaviourEncoder:
+    install_basket_model(
+        module, log.vocabulary, folder, encoder_id=name, version="1", dim=dim, pooling="", normalised=name != "multdae",
+        source="planted log",
+    )  # fmt: skip
+    encoder = load_encoder(name, folder)
+    if not isinstance(encoder, BehaviourEncoder):
+        msg = f"{name} was installed as {type(encoder).__name__}"
+        raise TypeError(msg)
+    return encoder
+
+
+def _anomalies(seed: int, log: Interactions, dae: BehaviourEncoder, folder: Path) -> dict[str, Any]:
+    progress(f"seed {seed}: GAN and mixture")
+    random = np.random.default_rng(seed)
+    names = np.array(log.vocabulary)
+    roaming = [Basket(names[random.integers(len(names), size=CLICKS)].tolist()) for _ in range(STRANGE)]
+    stuck = [Basket([str(random.choice(names))], [float(CLICKS)]) for _ in range(STRANGE)]
+    baskets = log.baskets()
+    usual, held_out = baskets[: len(baskets) * 3 // 4], baskets[len(baskets) * 3 // 4 :]
+
+    def seen(some: list[Basket]) -> np.ndarray:
+        return profiles(dae.lookup(some)[0], some)
+
+    people = seen(usual)
+    generator, discriminator = train_gan(people, seed=seed)
+    install_anomaly(
+        discriminator, people, folder, encoder_id="gan", version="1", source="planted log", generator=generator
+    )
+    install_anomaly(fit_mixture(people, seed=seed), people, folder, encoder_id="mixture", version="1", source="")
+    row = {}
+    for name in ("gan", "mixture"):
+        scorer = AnomalyScorer(load_manifest(name, folder))
+        normal, odd, same = (scorer.score(seen(some)) for some in (held_out, roaming, stuck))
+        row[name] = _auc(normal, np.concatenate([odd, same]))
+        row[f"{name}, random clicks"], row[f"{name}, one item"] = _auc(normal, odd), _auc(normal, same)
+    return row
+
+
+def _auc(normal: np.ndarray, strange: np.ndarray) -> float:
+    truth = np.concatenate([np.zeros(len(normal)), np.ones(len(strange))])
+    return round(float(roc_auc_score(truth, np.concatenate([normal, strange]))), 4)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(run))

@@ -1,0 +1,163 @@
+"""Titles and pictures a second on one thread, MiniLM beside sentence-transformers on the same weights in the same run.
+
+`python -m tests.bench.bench_encoders --mind FILE` also says how often the nearest title has the same category, on a
+news.tsv of MIND (tab-separated: id, category, subcategory, title, ...).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+
+from encoders import load_encoder
+from encoders.contract import Encoder
+from encoders.export import export_use
+from encoders.export.efficientnet import EFFICIENTNET, LITE0_INPUT, Features, export_efficientnet, lite0
+from encoders.export.minilm import MINILM, export_minilm, minilm_checkpoint
+from encoders.export.titles import SAMPLE_TITLES
+from tests.bench.common import machine, print_table, progress
+
+__all__ = ["retrieval", "run"]
+
+REPEATS = 3
+ENGLISH = [title for title in SAMPLE_TITLES if title.isascii()]
+
+
+def run(quick: bool = False, mind: Path | None = None) -> dict[str, Any]:
+    """Measure; `quick` takes a quarter of the titles and pictures, `mind` adds the retrieval."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        progress("exporting")
+        for export in (export_use, export_minilm, export_efficientnet):
+            export(folder)
+        default, minilm, images = (load_encoder(which, folder) for which in ("text", MINILM, EFFICIENTNET))
+        rows = [
+            *_titles(default, minilm, 512 if quick else 2_048),
+            *_pictures(images, 16 if quick else 64),
+        ]
+        found: dict[str, Any] = {"bench": "encoders", "machine": machine(), "speed": rows}
+        by_name = {row["encoder"]: row for row in rows}
+        found["minilm_ratio"] = round(by_name["MiniLM, ONNX"]["rate"] / by_name["MiniLM, torch"]["rate"], 3)
+        print_table(
+            "one thread, best of three",
+            ["encoder", "content", "a second", "cosine to torch"],
+            [[row["encoder"], row["content"], row["rate"], row["cosine"]] for row in rows],
+        )
+        if mind is not None:
+            found["mind"] = {
+                encoder.manifest.id: retrieval(encoder, mind, 4_000 if quick else 20_000)
+                for encoder in (default, minilm)
+            }
+            print_table("nearest title of the same category, MIND", ["encoder", "share"], list(found["mind"].items()))
+    return found
+
+
+def retrieval(encoder: Encoder[Any, Any], path: Path, titles: int) -> float:
+    """Return how often the nearest other title of a MIND news.tsv is of the same category."""
+    progress(f"retrieval with {encoder.manifest.id}")
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if len(row) > 3]
+    order = np.random.default_rng(0).permutation(len(lines))[:titles]
+    category = np.array([lines[i][1] for i in order])
+    # Titles that come twice would find themselves.
+    texts = [lines[i][3] for i in order]
+    _, first = np.unique(texts, return_index=True)
+    vectors, category = encoder.encode([texts[i] for i in first]), category[first]
+    good = np.isfinite(vectors).all(axis=1)
+    vectors, category = vectors[good], category[good]
+    hits = 0
+    for start in range(0, len(vectors), 1_000):
+        alike = vectors[start : start + 1_000] @ vectors.T
+        alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = -np.inf
+        hits += int((category[alike.argmax(axis=1)] == category[start : start + 1_000]).sum())
+    return round(hits / len(vectors), 4)
+
+
+def _titles(default: Encoder[Any, Any], minilm: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
+    both = [f"{title} {i}" for i, title in enumerate(SAMPLE_TITLES * (n // len(SAMPLE_TITLES)))]
+    english = [f"{title} {i}" for i, title in enumerate(ENGLISH * (n // len(ENGLISH)))]
+    progress("titles with the default encoder")
+    rate = _rate(default.encode, both)
+    rows = [{"encoder": "default text", "content": "short titles, EN and ZH", "rate": rate, "cosine": None}]
+    progress("titles with MiniLM, torch and ONNX in turn")
+    # In one process and in turn, so that whatever else the machine does slows both.
+    peer = SentenceTransformer(str(minilm_checkpoint()), device="cpu")
+
+    def by_torch(titles: Sequence[str]) -> np.ndarray:
+        return np.asarray(peer.encode(list(titles), batch_size=32, normalize_embeddings=True, show_progress_bar=False))
+
+    cosine = float((by_torch(english) * minilm.encode(english)).sum(axis=1).min())
+    rates = [(_rate(by_torch, english, 1), _rate(minilm.encode, english, 1)) for _ in range(REPEATS)]
+    for name, place in (("torch", 0), ("ONNX", 1)):
+        row = {"encoder": f"MiniLM, {name}", "content": "short titles, EN", "rate": max(r[place] for r in rates)}
+        rows.append({**row, "cosine": round(cosine, 7) if place else None})
+    return rows
+
+
+def _pictures(images: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
+    progress("pictures")
+    random = np.random.default_rng(0)
+    jpegs = []
+    for _ in range(n):
+        coarse = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        sink = io.BytesIO()
+        coarse.resize((500, 400), Image.Resampling.BICUBIC).save(sink, "JPEG", quality=85)
+        jpegs.append(sink.getvalue())
+    module = Features(lite0()).eval()
+
+    def by_torch(some: Sequence[bytes]) -> np.ndarray:
+        rows = []
+        with torch.no_grad():
+            for start in range(0, len(some), 16):
+                pixels = np.stack([images.prepare(data) for data in some[start : start + 16]])
+                rows.append(module(torch.from_numpy(pixels)).numpy())
+        return np.concatenate(rows)
+
+    cosine = float((by_torch(jpegs) * images.encode(jpegs)).sum(axis=1).min())
+    content = f"JPEG 500 x 400 to {LITE0_INPUT.size}"
+    return [
+        {"encoder": "EfficientNet-lite0, torch", "content": content, "rate": _rate(by_torch, jpegs), "cosine": None},
+        {
+            "encoder": "EfficientNet-lite0, ONNX", "content": content, "rate": _rate(images.encode, jpegs),
+            "cosine": round(cosine, 7),
+        },
+    ]  # fmt: skip
+
+
+def _rate(encode: Callable[[Sequence[Any]], np.ndarray], contents: Sequence[Any], repeats: int = REPEATS) -> float:
+    encode(contents[:32])
+    best = np.inf
+    for _ in range(repeats):
+        began = time.perf_counter()
+        encode(contents)
+        best = min(best, time.perf_counter() - began)
+    return round(len(contents) / best, 1)
+
+
+def main() -> int:
+    """Run from the command line; the last line of stdout is JSON."""
+    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smaller set, for a look rather than a figure")
+    parser.add_argument("--json", action="store_true", help="accepted for symmetry: the JSON line is always printed")
+    parser.add_argument("--mind", type=Path, help="a news.tsv of MIND, for the retrieval")
+    given = parser.parse_args()
+    print(json.dumps(run(quick=given.quick, mind=given.mind)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
