@@ -102,7 +102,7 @@ def fit_centres(
 def settle(window: Centres, centers: Centres, memory: float) -> None:
     """Move each centre that took few vectors of the window to their mean, in place.
 
-    A centre remembers its last `memory` (1 / rate) vectors, and one that took fewer of the window remembers vectors from
+    A centre remembers its last `memory` (1 / rate) vectors, and one that took fewer of the window remembers others from
     before it. On `embeddings` with drift (Zipf weights) inertia fell from 1.02-1.07 of batch Lloyd to 1.00-1.05.
     """
     labels = np.zeros(len(window), np.int64)

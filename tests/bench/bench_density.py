@@ -1,7 +1,7 @@
 """DBSTREAM in arrays against River's, both in one run on one thread, on sets of any shape.
 
-River learns dicts, ours learns arrays in blocks of 2,000; the micro-clusters must be the same, bit for bit, or the times
-are not compared. ARI of the last 2,000 vectors that aren't noise, in River's own answer and in ours.
+River learns dicts, ours learns arrays in blocks of 2,000; the micro-clusters must be the same, bit for bit, or the
+times are not compared. ARI of the last 2,000 vectors that aren't noise, in River's own answer and in ours.
 """
 
 from __future__ import annotations

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models import KMeans, LocalLearner, Merger, NotFiniteError, ShapeError, SharedModel, SnapshotError, Update
+from online_models import LocalLearner, Merger, NotFiniteError, ShapeError, SharedModel, SnapshotError, Update
 from online_models.sharing import SAMPLE, merge_centres, retention
+from tests.bench.bench_sharing import drifting, prequential
 
 from .test_adaptive import CORNERS, blobs
-
-PER_MERGE = 10_000
-BLOCK = 500
 
 
 def start(centers: np.ndarray = CORNERS, count: int = 1_000, rate: float = 0.01) -> SharedModel:
@@ -23,46 +21,9 @@ def start(centers: np.ndarray = CORNERS, count: int = 1_000, rate: float = 0.01)
     return SharedModel(1, centers.astype(float), np.full(k, count), np.arange(k), rate)
 
 
-def drifting(seed: int, n: int) -> np.ndarray:
-    """The reference set `mixture` with mild drift: 2 noise radii over 100,000 vectors."""
-    random = np.random.default_rng(seed)
-    centers, ways = random.normal(size=(2, 16, 32))
-    ways *= 2 * 0.6 * np.sqrt(32) / np.linalg.norm(ways, axis=1, keepdims=True)
-    labels = random.integers(16, size=n)
-    return centers[labels] + ways[labels] * np.arange(n)[:, None] / 100_000 + random.normal(size=(n, 32)) * 0.6
-
-
-def prequential(vectors: np.ndarray, learners: int, *, add_deltas: bool = False) -> float:
-    """Mean squared distance of vectors to the centres their learner had before it learned their block."""
-    model = KMeans(16, seed=0)
-    model.learn_many(vectors[:2_000])
-    shared = SharedModel(0, model.centers, np.full(16, 125), model.segment_ids, 0.01)
-    merger, error = Merger(shared, seed=0), 0.0
-    workers = [LocalLearner(str(w), shared) for w in range(learners)]
-    for number, at in enumerate(range(2_000, len(vectors), BLOCK), 1):
-        for w, worker in enumerate(workers):
-            block = vectors[at + w : at + BLOCK : learners]
-            error += ((block - worker.centers[worker.predict_many(block)]) ** 2).sum()
-            worker.learn_predict_many(block)
-        if number % (PER_MERGE // BLOCK):
-            continue
-        if add_deltas:
-            moved = sum(worker.centers - shared.centers for worker in workers)
-            shared = replace(shared, version=shared.version + 1, centers=shared.centers + moved)
-        else:
-            assert [merger.receive(worker.update()) for worker in workers] == ["taken"] * learners
-            shared = merger.merge()
-        workers = [worker for worker in workers if worker.adopt(shared)]
-        if add_deltas:
-            workers = [LocalLearner(str(w), shared) for w in range(learners)]
-    return error / (len(vectors) - 2_000)
-
-
 @pytest.mark.parametrize("seed", [0, 2])
 def test_1_2_4_and_8_learners_are_as_good_as_one(seed: int) -> None:
     vectors = drifting(seed, 62_000)
-    alone = KMeans(16, seed=0)
-    alone.learn_many(vectors)
     errors = {learners: prequential(vectors, learners) for learners in (1, 2, 4, 8)}
     assert max(errors.values()) <= 1.05 * errors[1]
     assert prequential(vectors, 8, add_deltas=True) > 1.5 * errors[8]  # the warning
