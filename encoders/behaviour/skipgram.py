@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -69,20 +70,32 @@ def train_table(
     outer = torch.zeros(things, dim, requires_grad=True)
     optimiser = torch.optim.Adam([inner, outer], lr=_LEARNING_RATE)
     share = torch.from_numpy(np.where(np.arange(things) > 0, count, 0) ** 0.75).float()
-    for centres, around in epochs:
-        context, target = _examples(centres, around, mode)
-        order = torch.randperm(len(target), generator=generator)
-        size = min(_BATCH, max(64, len(target) // _STEPS))
-        for part in order.split(size):  # type: ignore[no-untyped-call]
-            seen, wanted = context[part], target[part]
-            drawn = torch.multinomial(share, len(part) * negatives, replacement=True, generator=generator)
-            loss = _loss(inner, outer, seen, torch.cat([wanted[:, None], drawn.view(len(part), negatives)], dim=1))
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            inner.grad[0] = 0.0  # type: ignore[index]
-            optimiser.step()
+    with _one_thread():
+        for centres, around in epochs:
+            context, target = _examples(centres, around, mode)
+            order = torch.randperm(len(target), generator=generator)
+            size = min(_BATCH, max(64, len(target) // _STEPS))
+            for part in order.split(size):  # type: ignore[no-untyped-call]
+                seen, wanted = context[part], target[part]
+                drawn = torch.multinomial(share, len(part) * negatives, replacement=True, generator=generator)
+                loss = _loss(inner, outer, seen, torch.cat([wanted[:, None], drawn.view(len(part), negatives)], dim=1))
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                inner.grad[0] = 0.0  # type: ignore[index]
+                optimiser.step()
     table: npt.NDArray[np.float32] = inner.detach().numpy().copy()
     return table
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let one thread add up the gradients of rows that come several times: with two the order of adding varies."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _examples(
