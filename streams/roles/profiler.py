@@ -117,7 +117,7 @@ class Profiler:
         self._segments: list[int] = []
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
-        self._fit_from = 0.0
+        self._fit_from = self._changed_at = 0.0
 
     def step(self) -> None:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
@@ -278,6 +278,8 @@ class Profiler:
 
     def _apply(self, records: list[Record]) -> None:
         """Apply each block by itself: state is a function of the log, not of how it was fetched."""
+        if records and not self._changed:
+            self._changed_at = time.monotonic()
         with self._stages("apply"):
             for record in records:
                 partition = self._partitions.get(record.partition)
@@ -334,7 +336,7 @@ class Profiler:
             self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - started) / _SHARE_FOR_FITS)
 
     def _commit_due(self) -> bool:
-        waited_s = time.monotonic() - self._committed_at
+        waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
         interval_s = max(self._settings.profiler.commit_interval_ms / 1000, _COMMIT_BEHIND_S if self._behind else 0.0)
         changed = self._changed
         if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
