@@ -93,7 +93,7 @@ def text_end(letters: Bytes, at: int, end: int) -> tuple[int, bool]:
     while place < stop:
         letter = letters[place]
         if letter == 34:
-            return int(place), escaped
+            return int(np.int64(place)), escaped
         if letter == 92:
             escaped = True
             at = _escape_end(letters, np.int64(place), end)
