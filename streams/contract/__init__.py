@@ -8,6 +8,7 @@ from __future__ import annotations
 from streams.contract.batch import Contract, Incoming, Result
 from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, encode_block
 from streams.contract.content import Content, ContentError, decode_content, encode_content, text_of
+from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
 from streams.contract.dead_letters import DeadLetter
 from streams.contract.persons import partition_of, profile_id_of
 from streams.contract.reasons import Reason
@@ -21,7 +22,10 @@ __all__ = [
     "Content",
     "ContentError",
     "Contract",
+    "Control",
+    "ControlError",
     "DeadLetter",
+    "Erase",
     "Incoming",
     "Limits",
     "Names",
@@ -30,9 +34,11 @@ __all__ = [
     "VectorBatch",
     "decode_block",
     "decode_content",
+    "decode_control",
     "decode_vectors",
     "encode_block",
     "encode_content",
+    "encode_control",
     "encode_vectors",
     "partition_of",
     "profile_id_of",

@@ -24,6 +24,8 @@ MAX_FAMILIES = 1 << FAMILY_BITS
 META_WORDS = 2
 #: Key of everything beyond a person's bound in one family; in the string table it is the text "(other)".
 OTHER = 0
+#: First word of an entry that was cleared: no (row, family, key) has it, so searches pass it over.
+_NOBODYS = -1
 
 
 class DenseRows:
@@ -48,6 +50,10 @@ class DenseRows:
             self.ints = grown(self.ints, rows)
             self.ints[before:] = self._defaults
             self.floats = self.ints.view(np.float64)
+
+    def clear(self, row: int) -> None:
+        """Give a row its defaults again."""
+        self.ints[row] = self._defaults
 
 
 class EntryArrays(NamedTuple):
@@ -105,6 +111,17 @@ class Entries:
         if 2 * needed > len(self._slots):
             self._slots = np.full(1 << (2 * needed).bit_length(), -1, np.int32)
             _place_all(len(self), self._ints, self._slots)
+
+    def clear(self, row: int) -> None:
+        """Let a person's entries go: nothing finds them any more, and the person may have new ones."""
+        entry = int(self._head[row])
+        while entry >= 0:
+            following = int(self._ints[entry, 1])
+            self._ints[entry] = 0
+            self._ints[entry, 0] = _NOBODYS
+            entry = following
+        self._head[row] = self._tail[row] = -1
+        self._held[row] = 0
 
     def arrays(self) -> EntryArrays:
         """Return what kernels take."""

@@ -198,6 +198,17 @@ class PartitionState:
                 )  # fmt: skip
         _merge_touches(row, source, self._touches.rate, self._touches.arrays(), other._touches.arrays())
 
+    def clear(self, row: int) -> None:
+        """Forget everything about a person; the row stays theirs, should they come again."""
+        self._dense.clear(row)
+        self._entries.clear(row)
+        self._touches.clear(row)
+
+    def present(self, rows: Int32s) -> npt.NDArray[np.bool_]:
+        """Return which of `rows` are people: whoever was cleared and hasn't come since is none."""
+        here: npt.NDArray[np.bool_] = self._dense.ints[rows, EVENTS] > 0
+        return here
+
     def finalize(self, rows: Int32s) -> Finalized:
         """Return what is shown of `rows`."""
         ids, weights = self._touches.current(rows)

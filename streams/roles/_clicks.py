@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.contract.control import CONTROL_HEADER
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
-from streams.kafka import client_config, consumer_config, place_of, refuse_lost_place
+from streams.kafka import client_config, consumer_config, headers_of, place_of, refuse_lost_place
 from streams.polling import Poller
 from streams.settings import Settings
 
@@ -32,12 +33,13 @@ _METADATA_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka message of the topic."""
+    """One Kafka message of the topic: a block of events, or a control record."""
 
     partition: int
     offset: int
     record_time_us: int
     value: bytes
+    control: bool = False
 
 
 class Clicks:
@@ -110,7 +112,8 @@ class Clicks:
                 self._reached[place.partition] = None
                 value = message.value()
                 if value:  # an empty record pads a broker's log after an unclean stop
-                    records.append(Record(place.partition, place.offset, message.timestamp()[1] * 1000, value))
+                    control = any(name == CONTROL_HEADER for name, _ in headers_of(message))
+                    records.append(Record(place.partition, place.offset, message.timestamp()[1] * 1000, value, control))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 place = place_of(message)
                 self._reached[place.partition] = place.offset

@@ -1,0 +1,39 @@
+"""Whoever is cleared is as if they had never come, and others don't notice."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+
+from streams.profiles import PartitionState
+from tests.profiles.test_state import RECORD_US, blocks, events, new_state
+
+LATER_US = RECORD_US + 3_600_000_000  # the dedup window has passed: events come again under the same ids
+
+
+def packed(state: PartitionState, people: list[str]) -> dict[str, bytes]:
+    rows = np.array([state.row_of(name) for name in people], np.int32)
+    return dict(zip(people, state.pack(rows).to_pylist(), strict=True))
+
+
+@given(events, events)
+def test_a_cleared_person_starts_from_nothing(first: list[dict[str, object]], then: list[dict[str, object]]) -> None:
+    disturbed, fresh, kept = new_state(), new_state(), new_state()
+    for state in (disturbed, kept):
+        for offset, block in enumerate(blocks(first, [])):
+            state.apply(block, offset=offset, record_time_us=RECORD_US)
+    erased = str(first[0]["userId"])
+    if disturbed.people and erased in disturbed.ids(np.arange(disturbed.people, dtype=np.int32)).to_pylist():
+        row = disturbed.row_of(erased)
+        disturbed.clear(row)
+        assert not disturbed.present(np.array([row], np.int32))[0]
+
+    for state in (disturbed, kept, fresh):
+        for offset, block in enumerate(blocks(then, []), start=10):
+            state.apply(block, offset=offset, record_time_us=LATER_US)
+
+    everybody = disturbed.ids(np.arange(disturbed.people, dtype=np.int32)).to_pylist()
+    again = [name for name in everybody if name == erased and erased in {str(event["userId"]) for event in then}]
+    assert packed(disturbed, again) == packed(fresh, again)
+    others = [name for name in everybody if name != erased]
+    assert packed(disturbed, others) == packed(kept, others)
