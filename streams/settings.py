@@ -22,6 +22,7 @@ __all__ = [
     "DedupSettings",
     "EncoderSettings",
     "FeatureSettings",
+    "IdentitySettings",
     "IntakeSettings",
     "KafkaSettings",
     "ProfilerSettings",
@@ -92,6 +93,17 @@ class DedupSettings(_Section, frozen=True):
     max_ids: int = 20_000_000
 
 
+class IdentitySettings(_Section, frozen=True):
+    """How many anonymous ids one person may gather; what is beyond stays a person of its own."""
+
+    #: ids that were merged or are about to be
+    max_merges: int = 100
+    #: ids that are remembered at all, the refused ones included
+    max_ids: int = 1_000
+    #: new ids within seven days of event time; one that is refused for this is asked again when it comes again
+    max_new_ids_a_week: int = 5
+
+
 class ProfilerSettings(_Section, frozen=True):
     """How the profiler reads, commits and holds its lease."""
 
@@ -156,6 +168,7 @@ class Settings(_Section, frozen=True):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     intake: IntakeSettings = IntakeSettings()
     dedup: DedupSettings = DedupSettings()
+    identity: IdentitySettings = IdentitySettings()
     profiler: ProfilerSettings = ProfilerSettings()
     encoder: EncoderSettings = EncoderSettings()
     segmentation: SegmentationSettings = SegmentationSettings()

@@ -19,6 +19,7 @@ LAYERS = (
     ("streams.kafka",),
     ("streams.lag", "streams.polling", "streams.records"),
     ("streams.contract",),
+    ("streams.identity",),
     ("streams.profiles",),
     ("streams.storage", "streams.warmup"),
     ("streams.serving",),

@@ -1,0 +1,315 @@
+"""An owner: everything about the ids of one partition, decided from what lies in that partition's log and nothing else.
+
+There is no table of aliases that everybody shares, and no lock. The owner of a user asks the owner of an anonymous id
+(claim); that one gives it away once (absorb) or not (refuse), and from then on sends on what comes for it (forward).
+Only anonymous -> user, so there are no chains and no cycles.
+
+Everything here is a function of the records applied so far. So a record applied again after a crash says the same to
+the same owners under the same marks, and they pass it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from streams.contract.persons import as_id, partition_of
+from streams.identity.links import Identity, Link, LinkRow, Status
+from streams.identity.records import (
+    OPERATOR,
+    Absorb,
+    Claim,
+    Envelope,
+    Forward,
+    Item,
+    Probe,
+    Refuse,
+    Release,
+    Split,
+    TakeBack,
+    Undo,
+    envelopes,
+)
+from streams.settings import IdentitySettings
+
+__all__ = ["ANONYMOUS", "REASONS", "Body", "Outgoing", "Owner"]
+
+ANONYMOUS = "anon:"
+REASONS = ("blocked", "identified", "split", "taken", "too_many_ids", "too_many_merges", "too_many_new_ids")
+_WEEK_US = 7 * 86_400_000_000
+#: States of one Absorb together stay far below the size of a message; a larger one comes in several.
+_MAX_STATES_BYTES = 400_000
+
+#: (partition, value) of a record to be sent.
+Outgoing = tuple[int, bytes]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Identity).decode
+
+
+class Body(Protocol):
+    """The profiles that an owner decides about."""
+
+    def exists(self, profile_id: str) -> bool:
+        """Return whether there is such a person."""
+
+    def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
+        """Return each person's state, in pieces that can be merged one by one, and keep nothing of it."""
+
+    def receive(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
+        """Merge states into people."""
+
+    def take_out(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
+        """Take out of people what can be taken out again of states that were merged into them."""
+
+    def forwarded(self, block: bytes) -> None:
+        """Apply events that another owner sent on; their repeats were recognised there."""
+
+
+class Owner:
+    """The ids of one partition.
+
+    Parameters
+    ----------
+    partition, partitions : int
+        Which one, of how many.
+    limits : IdentitySettings
+        What one person may gather.
+    body : Body
+        Their profiles.
+    layout : str
+        Descriptor of the layout that `body` packs states under.
+    """
+
+    def __init__(self, partition: int, partitions: int, limits: IdentitySettings, body: Body, layout: str = "") -> None:
+        self.partition = partition
+        self._partitions = partitions
+        self._limits = limits
+        self._body = body
+        self._layout = layout
+        #: profile id -> packed Identity, of those that have one
+        self.stored: dict[str, bytes] = {}
+        #: source partition -> mark of the newest envelope that was applied
+        self.marks: dict[int, int] = {}
+        self._open: dict[str, Identity] = {}
+        self._written: set[str] = set()
+        self._items: dict[int, list[Item]] = {}
+        self._rows: list[LinkRow] = []
+        self._accepted: list[Claim] = []
+        self._received: list[tuple[str, list[bytes]]] = []
+        self._offset = 0
+
+    def begin(self, offset: int) -> None:
+        """Start on the record at `offset`."""
+        self._offset = offset
+
+    def end(self) -> tuple[list[Outgoing], list[LinkRow], set[str]]:
+        """Finish the record: return what is to be sent, in order, what is to be noted, and whose row is another now."""
+        sent = [
+            (partition, data)
+            for partition, items in self._items.items()
+            for data in envelopes(self.partition, self._offset, self._layout_of(items), items)
+        ]
+        for profile_id in self._written:
+            self.stored[profile_id] = _encode(self._open[profile_id])
+        rows, written = self._rows, self._written
+        self._open, self._written, self._items, self._rows = {}, set(), {}, []
+        return sent, rows, written
+
+    def meet(self, user: str, anonymous: str, at_us: int, message: int, *, alias: bool = False) -> bool:
+        """Take note that an event names both; return whether it should be asked again when the pair comes again.
+
+        Parameters
+        ----------
+        user : str
+            Profile id of a user of this partition.
+        anonymous : str
+            The anonymousId as it came, or with `alias` the previousId.
+        at_us, message : int
+            The event's time and message hash.
+        """
+        identity = self._identity(user)
+        name = ANONYMOUS + anonymous
+        known = identity.links.get(name)
+        if known is not None and known.status != Status.LATER:
+            return False
+        if known is None and len(identity.links) >= self._limits.max_ids:
+            if not identity.full:
+                identity.full = True
+                self._written.add(user)
+                self._note(user, name, "refused", (at_us, message), reason="too_many_ids")
+            return False
+        reason = self._reason_against(identity, anonymous, at_us)
+        if reason:
+            later = reason == "too_many_new_ids"
+            if known is None:
+                self._link(user, name, Status.LATER if later else Status.REFUSED, at_us)
+                self._note(user, name, "refused", (at_us, message), reason=reason)
+            return later
+        self._link(user, name, Status.CLAIMED, at_us)
+        if alias:
+            self._send(anonymous, Probe(user, anonymous, at_us, message))
+        else:
+            self._send(name, Claim(user, name, at_us, message))
+        return False
+
+    def forward(self, user: str, block: bytes) -> None:
+        """Send events on to the owner of the user (and of all users in the block)."""
+        self._send(user, Forward(block))
+
+    def user_of(self, anonymous: str) -> str:
+        """Return whose the next events of an anonymous id (a profile id) are; empty: its own."""
+        identity = self._identity(anonymous)
+        return "" if identity.shared else identity.into
+
+    def receive(self, envelope: Envelope) -> bool:
+        """Do what another owner (or an operator) says; False when it was said before."""
+        if envelope.source != OPERATOR:
+            if envelope.mark <= self.marks.get(envelope.source, -1):
+                return False
+            self.marks[envelope.source] = envelope.mark
+        for item in envelope.items:
+            self._handlers[type(item)](self, item, envelope)
+        self._give_away()
+        if self._received:
+            people, states = zip(*((user, state) for user, group in self._received for state in group), strict=True)
+            self._received = []
+            self._body.receive(people, states, envelope.layout)
+        return True
+
+    # What each kind of record does.
+
+    def _claim(self, claim: Claim, _envelope: Envelope) -> None:
+        identity = self._identity(claim.anonymous)
+        if identity.into == claim.user:
+            self._answer(claim, Absorb(claim.user, claim.anonymous, claim.at_us, claim.message, [], False))
+        elif identity.into:
+            if not identity.shared:
+                identity.shared = True
+                self._written.add(claim.anonymous)
+            self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "taken"))
+        elif claim.user in identity.barred:
+            self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "split"))
+        else:
+            identity.into = claim.user
+            self._written.add(claim.anonymous)
+            self._accepted.append(claim)
+
+    def _give_away(self) -> None:
+        """Answer all claims that were accepted, with the states that go along."""
+        if not self._accepted:
+            return
+        accepted, self._accepted = self._accepted, []
+        for claim, states in zip(accepted, self._body.give([c.anonymous for c in accepted]), strict=True):
+            self._identity(claim.anonymous).given = states if sum(map(len, states)) <= _MAX_STATES_BYTES else []
+            groups = list(_grouped(states)) or [[]]
+            for number, group in enumerate(groups, 1):
+                more = number < len(groups)
+                self._answer(claim, Absorb(claim.user, claim.anonymous, claim.at_us, claim.message, group, more))
+
+    def _absorb(self, absorb: Absorb, envelope: Envelope) -> None:
+        """Take what was given: whatever the link says, nobody else has it any more."""
+        if absorb.states:
+            self._received.append((absorb.user, absorb.states))
+        known = self._identity(absorb.user).links.get(absorb.anonymous)
+        if absorb.more or (known is not None and known.status == Status.MERGED):
+            return
+        self._link(absorb.user, absorb.anonymous, Status.MERGED, absorb.at_us)
+        self._note(absorb.user, absorb.anonymous, "merged", (absorb.at_us, absorb.message), id_offset=envelope.offset)
+
+    def _refuse(self, refuse: Refuse, envelope: Envelope) -> None:
+        known = self._identity(refuse.user).links.get(refuse.anonymous)
+        if known is not None and known.status != Status.CLAIMED:
+            return
+        self._link(refuse.user, refuse.anonymous, Status.REFUSED, refuse.at_us)
+        cause = refuse.at_us, refuse.message
+        self._note(refuse.user, refuse.anonymous, "refused", cause, reason=refuse.reason, id_offset=envelope.offset)
+
+    def _probe(self, probe: Probe, _envelope: Envelope) -> None:
+        name = ANONYMOUS + probe.previous
+        if self._body.exists(probe.previous):
+            self._answer(probe, Refuse(probe.user, name, probe.at_us, probe.message, "identified"))
+        else:
+            self._send(name, Claim(probe.user, name, probe.at_us, probe.message))
+
+    def _forward(self, forward: Forward, _envelope: Envelope) -> None:
+        self._body.forwarded(forward.block)
+
+    def _split(self, split: Split | Undo, _envelope: Envelope) -> None:
+        identity = self._identity(split.anonymous)
+        user = identity.into
+        if not user:
+            return
+        if isinstance(split, Undo):
+            self._send(user, TakeBack(user, split.anonymous, split.at_us, identity.given))
+            if identity.given:
+                self._body.receive([split.anonymous] * len(identity.given), identity.given, self._layout)
+        else:
+            self._send(user, Release(user, split.anonymous, split.at_us))
+        identity.into, identity.shared, identity.given = "", False, []
+        identity.barred.append(user)
+        self._written.add(split.anonymous)
+
+    def _release(self, release: Release | TakeBack, envelope: Envelope) -> None:
+        self._link(release.user, release.anonymous, Status.SPLIT, release.at_us)
+        undone = isinstance(release, TakeBack)
+        what = "undone" if undone else "split"
+        self._note(release.user, release.anonymous, what, (release.at_us, 0), id_offset=envelope.offset)
+        if isinstance(release, TakeBack) and release.states:
+            self._body.take_out([release.user] * len(release.states), release.states, envelope.layout)
+
+    _handlers: ClassVar[dict[type, Callable[..., None]]] = {
+        Claim: _claim, Absorb: _absorb, Refuse: _refuse, Probe: _probe, Forward: _forward, Split: _split,
+        Undo: _split, Release: _release, TakeBack: _release,
+    }  # fmt: skip
+
+    def _reason_against(self, identity: Identity, anonymous: str, at_us: int) -> str:
+        if not as_id(anonymous):
+            return "blocked"
+        claimed = identity.claimed()
+        if len(claimed) >= self._limits.max_merges:
+            return "too_many_merges"
+        if sum(at_us - _WEEK_US < at <= at_us for at in claimed) >= self._limits.max_new_ids_a_week:
+            return "too_many_new_ids"
+        return ""
+
+    def _identity(self, profile_id: str) -> Identity:
+        identity = self._open.get(profile_id)
+        if identity is None:
+            stored = self.stored.get(profile_id)
+            identity = self._open[profile_id] = _decode(stored) if stored is not None else Identity()
+        return identity
+
+    def _link(self, user: str, name: str, status: Status, at_us: int) -> None:
+        self._identity(user).links[name] = Link(int(status), at_us)
+        self._written.add(user)
+
+    def _answer(self, item: Claim | Probe, answer: Item) -> None:
+        self._send(item.user, answer)
+
+    def _send(self, to: str, item: Item) -> None:
+        self._items.setdefault(partition_of(to, self._partitions), []).append(item)
+
+    def _note(
+        self, user: str, name: str, what: str, cause: tuple[int, int], *, reason: str = "", id_offset: int = -1
+    ) -> None:
+        at_us, message = cause
+        place = self._offset, len(self._rows)
+        self._rows.append(LinkRow(user, name, what, reason, at_us, message, id_offset, *place))
+
+    def _layout_of(self, items: Iterable[Item]) -> str:
+        return self._layout if any(isinstance(item, Absorb | TakeBack) for item in items) else ""
+
+
+def _grouped(states: Sequence[bytes]) -> Iterable[list[bytes]]:
+    """Cut a person's pieces into groups that fit into a message each."""
+    group: list[bytes] = []
+    for state in states:
+        if group and sum(map(len, group)) + len(state) > _MAX_STATES_BYTES:
+            yield group
+            group = []
+        group.append(state)
+    if group:
+        yield group
