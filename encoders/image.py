@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from encoders.contract import Encoder, Vectors
 from encoders.errors import BrokenEncoderError
-from encoders.images import ImageContent, ImageSource, decode, to_array
+from encoders.images import ImageContent, ImageSource, PixelReader
 from encoders.manifest import Manifest
 from encoders.session import Session
 
@@ -26,38 +26,25 @@ class ImageEncoder(Encoder[ImageContent, Pixels]):
     manifest : Manifest
         See `Encoder`; its `image` says how a picture becomes the model's input.
     threads : int
-        Threads within an operator.
+        See `Encoder`.
     source : ImageSource, optional
         Where pictures may come from; by default only from what is inline.
     """
 
-    rows = 16
-    ahead = 64  # 38 MB of pixels wait for the model, not a whole catalogue's
+    rows = 4  # larger batches leave the cache: two threads run 201 pictures a second by four, 109 by sixteen (measured)
+    ahead = 16  # 10 MB of pixels wait for the model, not a whole catalogue's
 
     def __init__(self, manifest: Manifest, threads: int = 1, source: ImageSource | None = None) -> None:
         if manifest.image is None:
             msg = f"{manifest.id}: its manifest doesn't say how a picture becomes its input"
             raise BrokenEncoderError(msg)
-        self._shape = manifest.image
-        self._threads = threads
         # Golden pictures are inline; nothing is fetched while an encoder is loaded.
-        self._source = source or ImageSource()
-        super().__init__(manifest)
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the model."""
-        return self._session.provider
-
-    @property
-    def steps_down(self) -> Sequence[str]:
-        """Why each faster provider wasn't chosen."""
-        return self._session.steps_down
+        self._pixels = PixelReader(manifest.image, source or ImageSource())
+        super().__init__(manifest, threads)
 
     def prepare(self, content: ImageContent) -> Pixels:
         """Return the pixels of a picture as float32 (3, size, size)."""
-        wanted = 2 * max(self._shape.size, self._shape.resize)
-        return to_array(decode(self._source.read(content), at_least=wanted), self._shape)
+        return self._pixels(content)
 
     def cost(self, prepared: Pixels) -> int:
         """Return 1: every picture is as large as the other."""
@@ -67,8 +54,9 @@ class ImageEncoder(Encoder[ImageContent, Pixels]):
         """Return the text: golden pictures are data URLs."""
         return text
 
-    def _open(self) -> None:
-        self._session = Session(self.manifest.path("model.onnx"), self._threads)
+    def _open(self) -> Sequence[Session]:
+        self._session = Session(self.manifest.path("model.onnx"))
+        return [self._session]
 
     def _run(self, batch: Sequence[Pixels]) -> Vectors:
         return self._session.run(pixels=np.stack(batch))

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from encoders.contract import Encoder, Vectors
 from encoders.errors import BrokenEncoderError, NoVectorError
-from encoders.images import ImageContent, ImageSource, decode, to_array
+from encoders.image import ImageEncoder
+from encoders.images import ImageContent, ImageSource, PixelReader
 from encoders.manifest import Manifest
-from encoders.session import PROVIDERS, Session
+from encoders.session import Session
 from encoders.text import pad_tokens, tokens_of
 from encoders.tokenizing import load_tokenizer
 
@@ -47,35 +48,20 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
     manifest : Manifest
         See `Encoder`. Its files are ``text.onnx``, ``image.onnx`` and the tokenizer.
     threads : int
-        Threads within an operator.
+        See `Encoder`.
     source : ImageSource, optional
         Where pictures may come from; by default only from what is inline.
     """
 
-    rows = 16
-    ahead = 64
+    rows = ImageEncoder.rows
+    ahead = ImageEncoder.ahead
 
     def __init__(self, manifest: Manifest, threads: int = 1, source: ImageSource | None = None) -> None:
         if manifest.image is None or manifest.combine != COMBINE:
             msg = f"{manifest.id}: its manifest has no `image`, or another rule to combine than {COMBINE!r}"
             raise BrokenEncoderError(msg)
-        self._shape = manifest.image
-        self._threads = threads
-        self._source = source or ImageSource()
-        super().__init__(manifest)
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the models; the slower one, should they differ."""
-        return self._slower().provider
-
-    @property
-    def steps_down(self) -> Sequence[str]:
-        """Why each faster provider wasn't chosen."""
-        return self._slower().steps_down
-
-    def _slower(self) -> Session:
-        return max(self._text, self._image, key=lambda session: PROVIDERS.index(session.provider))
+        self._pixels = PixelReader(manifest.image, source or ImageSource())
+        super().__init__(manifest, threads)
 
     def prepare(self, content: Thing) -> _Prepared:
         """Return tokens (none: an empty list) and pixels (none: None)."""
@@ -92,8 +78,7 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
                 why.append(error)
         if content.image is not None:
             try:
-                wanted = 2 * max(self._shape.size, self._shape.resize)
-                pixels = to_array(decode(self._source.read(content.image), at_least=wanted), self._shape)
+                pixels = self._pixels(content.image)
             except NoVectorError as error:
                 why.append(error)
         if not tokens and pixels is None:
@@ -109,10 +94,11 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
         """Return the thing that is written as JSON."""
         return msgspec.json.decode(text, type=_Written).thing()
 
-    def _open(self) -> None:
+    def _open(self) -> Sequence[Session]:
         self._tokenize = load_tokenizer(self.manifest)
-        self._text = Session(self.manifest.path("text.onnx"), self._threads)
-        self._image = Session(self.manifest.path("image.onnx"), self._threads)
+        self._text = Session(self.manifest.path("text.onnx"))
+        self._image = Session(self.manifest.path("image.onnx"))
+        return [self._text, self._image]
 
     def _run(self, batch: Sequence[_Prepared]) -> Vectors:
         total = np.zeros((len(batch), self.dim), np.float32)

@@ -43,7 +43,7 @@ class Session:
     path : Path
         The ONNX file.
     threads : int
-        Threads within an operator.
+        Threads within an operator; `run` may be called from several threads at once.
     providers : sequence of str
         Tried in this order; the first that the session really runs on is kept.
 

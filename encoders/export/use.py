@@ -105,6 +105,21 @@ class _Graph:
         return name
 
 
+def _neighbours(g: _Graph, tokens: str, order: int, left: int) -> str:
+    """Return (batch, tokens, order * channels): each token's neighbours side by side, zeros beyond either end."""
+    pads = g.constant(f"pads_{tokens}", np.array([0, left, 0, 0, order - 1 - left, 0], np.int64))
+    padded = g.add("Pad", tokens, pads)
+    axis = g.constant(f"axis_{tokens}", np.array([1], np.int64))
+    shifted = [
+        g.add(
+            "Slice", padded, g.constant(f"start_{tokens}_{i}", np.array([i], np.int64)),
+            g.constant(f"end_{tokens}_{i}", np.array([i + 1 - order or np.iinfo(np.int64).max], np.int64)), axis,
+        )
+        for i in range(order)
+    ]  # fmt: skip
+    return g.add("Concat", *shifted, axis=2)
+
+
 def build_graph(weights: dict[str, npt.NDArray[Any]]) -> onnx.ModelProto:
     """Return the model for the arrays of the package's `weights.npz`."""
     g = _Graph()
@@ -132,15 +147,16 @@ def build_graph(weights: dict[str, npt.NDArray[Any]]) -> onnx.ModelProto:
     for (order, left), part in zip(_ORDERS, parts, strict=True):
         h = part
         for layer in ("1", "2"):
-            # (batch, tokens, channels) -> (batch, channels, tokens) for Conv; zeros stand where there is no token.
-            kernel = weights[f"w{layer}_{order}"].reshape(order, _BRANCH, _BRANCH).transpose(2, 1, 0)
-            inside = g.add("Transpose", g.add("Mul", h, mask), perm=[0, 2, 1])
+            # The convolution as one product over all tokens of a batch: a Conv works on each short title by itself,
+            # and takes 1.4 times as long (measured).
+            kernel = g.constant(
+                f"kernel{layer}_{order}", weights[f"w{layer}_{order}"].reshape(order * _BRANCH, _BRANCH)
+            )
+            seen = _neighbours(g, g.add("Mul", h, mask), order, left)
             out = g.add(
-                "Conv", inside, g.constant(f"kernel{layer}_{order}", kernel),
-                g.constant(f"bias{layer}_{order}", weights[f"b{layer}_{order}"]),
-                kernel_shape=[order], pads=[left, order - 1 - left],
-            )  # fmt: skip
-            h = g.add("Add", g.add("Transpose", g.add("Relu", out), perm=[0, 2, 1]), h)
+                "Add", g.add("MatMul", seen, kernel), g.constant(f"bias{layer}_{order}", weights[f"b{layer}_{order}"])
+            )
+            h = g.add("Add", g.add("Relu", out), h)
         branches.append(h)
     features = g.add("Concat", *branches, axis=2)
     features = g.add(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from encoders.images.decode import decode, to_array
 from encoders.images.fetch import Fetcher, FetchPolicy
+from encoders.images.pixels import PixelReader
 from encoders.images.source import ImageContent, ImageSource
 
-__all__ = ["FetchPolicy", "Fetcher", "ImageContent", "ImageSource", "decode", "to_array"]
+__all__ = ["FetchPolicy", "Fetcher", "ImageContent", "ImageSource", "PixelReader", "decode", "to_array"]
