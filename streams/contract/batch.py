@@ -30,6 +30,7 @@ Int64s = npt.NDArray[np.int64]
 
 _TIMES = (Field.TIMESTAMP, Field.ORIGINAL_TIMESTAMP, Field.SENT_AT, Field.RECEIVED_AT)
 
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A Kafka message that needs a closer look."""
@@ -152,7 +153,7 @@ class Contract:
         hashes = _message_hashes(spans, message, index, source)
         rich = {row: properties for row, properties in rich.items() if taken[row]}
         return _Part(
-            columns_of(spans, people.names, hashes, at_us, clamped, source_ms, rich, self._items, self._contexts),
+            columns_of(spans, people, hashes, at_us, clamped, source_ms, rich, self._items, self._contexts),
             message,
             index,
             np.where(taken, people.partitions, -1),

@@ -18,7 +18,8 @@ BLOCK_VERSION = 1
 
 _NAMES = pa.dictionary(pa.int32(), pa.utf8())
 
-#: One row an event; see docs/events.md for where each column comes from.
+#: One row an event; see docs/events.md for where each column comes from. A block whose events name nobody twice goes
+#: without the last column.
 CLICKS_SCHEMA = pa.schema(
     [
         pa.field("person", _NAMES, nullable=False),
@@ -38,8 +39,10 @@ CLICKS_SCHEMA = pa.schema(
         pa.field("traits", _NAMES),
         pa.field("source_ms", pa.int64(), nullable=False),
         pa.field("clamped", pa.bool_(), nullable=False),
+        pa.field("anonymous", _NAMES),
     ]
 )
+_WITHOUT_ANONYMOUS = pa.schema(list(CLICKS_SCHEMA)[:-1])
 
 _READ_AT = b"read_at_us"
 _VERSION = b"userprism_block"
@@ -70,6 +73,11 @@ class Names:
         codes = array.indices
         return cls((codes.fill_null(-1) if codes.null_count else codes).to_numpy(), array.dictionary)
 
+    @classmethod
+    def nothing(cls, rows: int) -> Names:
+        """Return a column in which no event has a name."""
+        return cls(np.full(rows, -1, np.int32), pa.array([], pa.utf8()))
+
     def to_arrow(self) -> pa.DictionaryArray:
         """Return an Arrow dictionary, null for -1."""
         missing = self.codes < 0
@@ -99,6 +107,8 @@ class Block:
         Row i holds items `offsets[i]:offsets[i + 1]`.
     price, quantity, revenue : ndarray of float64
         NaN where the event has none.
+    anonymous : Names
+        The anonymousId beside the userId that is the person.
     """
 
     read_at_us: int
@@ -121,6 +131,7 @@ class Block:
     traits: Names
     source_ms: npt.NDArray[np.int64]
     clamped: npt.NDArray[np.bool_]
+    anonymous: Names
 
     def __len__(self) -> int:
         return len(self.at_us)
@@ -136,8 +147,10 @@ def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> bytes:
     read_at_us : int
         When intake read the first event of the block, wall clock.
     """
-    schema = CLICKS_SCHEMA.with_metadata({_VERSION: str(BLOCK_VERSION).encode(), _READ_AT: str(read_at_us).encode()})
-    batch = pa.RecordBatch.from_arrays([columns[name] for name in CLICKS_SCHEMA.names], schema=schema)
+    named = columns["anonymous"].null_count < len(columns["anonymous"])
+    schema = CLICKS_SCHEMA if named else _WITHOUT_ANONYMOUS
+    schema = schema.with_metadata({_VERSION: str(BLOCK_VERSION).encode(), _READ_AT: str(read_at_us).encode()})
+    batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(batch)
@@ -170,11 +183,11 @@ def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
     if version != str(BLOCK_VERSION).encode():
         msg = f"a block of version {version!r}; this userprism reads version {BLOCK_VERSION}"
         raise BlockError(msg)
-    if not batch.schema.equals(CLICKS_SCHEMA, check_metadata=False):
+    if not any(batch.schema.equals(known, check_metadata=False) for known in (_WITHOUT_ANONYMOUS, CLICKS_SCHEMA)):
         msg = f"a block with columns {batch.schema.names}, expected {CLICKS_SCHEMA.names}"
         raise BlockError(msg)
     column = dict(zip(batch.schema.names, batch.columns, strict=True))
-    if any(column[f.name].null_count for f in CLICKS_SCHEMA if not f.nullable):
+    if any(column[f.name].null_count for f in batch.schema if not f.nullable):
         msg = "a block with nulls in a column that must not have any"
         raise BlockError(msg)
     categories, contents = column["categories"], column["contents"]
@@ -199,6 +212,7 @@ def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
         traits=Names.of(column["traits"]),
         source_ms=column["source_ms"].to_numpy(),
         clamped=column["clamped"].to_numpy(zero_copy_only=False),
+        anonymous=Names.of(column["anonymous"]) if "anonymous" in column else Names.nothing(len(batch)),
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.contract.block import Names, encode_block
+from streams.contract.block import Block, Names, encode_block
 from streams.contract.contexts import Contexts
 from streams.contract.event import TYPES, Properties, decode_properties
 from streams.contract.fields import Field
 from streams.contract.items import Items
+from streams.contract.persons import People
 from streams.contract.spans import Spans
 from streams.contract.spec import canonical_event
 
@@ -47,6 +48,15 @@ class Columns:
     traits: Names
     source_ms: npt.NDArray[np.int64]
     clamped: npt.NDArray[np.bool_]
+    anonymous: Names
+
+    @classmethod
+    def renamed(cls, block: Block, person: Names, anonymous: Names) -> Columns:
+        """Return the events of a block as other people's."""
+        categories = pa.ListArray.from_arrays(block.category_offsets, block.categories.to_arrow().dictionary_decode())
+        contents = pa.ListArray.from_arrays(block.content_offsets, block.contents)
+        own = {"person": person, "anonymous": anonymous, "categories": categories, "contents": contents}
+        return cls(**{f.name: own[f.name] if f.name in own else getattr(block, f.name) for f in fields(cls)})
 
     @classmethod
     def joined(cls, parts: Sequence[Columns]) -> Columns:
@@ -66,7 +76,7 @@ class Columns:
 
 
 def columns_of(
-    spans: Spans, person: Names, message_hash: npt.NDArray[np.uint64], at_us: npt.NDArray[np.int64],
+    spans: Spans, people: People, message_hash: npt.NDArray[np.uint64], at_us: npt.NDArray[np.int64],
     clamped: npt.NDArray[np.bool_], source_ms: npt.NDArray[np.int64], rich: Mapping[int, Properties], items: Items,
     contexts: Contexts,
 ) -> Columns:  # fmt: skip
@@ -78,7 +88,7 @@ def columns_of(
     revenue = spans.numbers(Field.REVENUE)
     table = contexts.table(spans.raws(Field.CONTEXT), spans.raws(Field.TRAITS))
     return Columns(
-        person=person,
+        person=people.names,
         at_us=at_us,
         message_hash=message_hash,
         type=spans.types.astype(np.uint8),
@@ -95,6 +105,7 @@ def columns_of(
         traits=_at(table.traits, table.codes),
         source_ms=source_ms,
         clamped=clamped,
+        anonymous=people.anonymous,
     )
 
 

@@ -113,7 +113,7 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
         type=kind,
         event=name or None,
         user_id=_id(item.get("userId")),
-        anonymous_id=_id(item.get("anonymousId")),
+        anonymous_id=_id(item.get("previousId" if kind == "alias" else "anonymousId")),
         message_id=_id(item.get("messageId")),
         timestamp=_time(item.get("timestamp")),
         original_timestamp=_time(item.get("originalTimestamp")),

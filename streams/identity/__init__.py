@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from streams.identity.links import Identity, Link, LinkRow, Status
-from streams.identity.owner import ANONYMOUS, REASONS, Body, Outgoing, Owner
+from streams.identity.owner import REASONS, Body, Outgoing, Owner
 from streams.identity.records import (
     OPERATOR,
     Envelope,
@@ -19,7 +19,6 @@ from streams.identity.records import (
 )
 
 __all__ = [
-    "ANONYMOUS",
     "OPERATOR",
     "REASONS",
     "Body",

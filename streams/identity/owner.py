@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from streams.contract.persons import as_id, partition_of
+from streams.contract.persons import ANONYMOUS, as_id, partition_of
 from streams.identity.links import Identity, Link, LinkRow, Status
 from streams.identity.records import (
     OPERATOR,
@@ -34,9 +34,8 @@ from streams.identity.records import (
 )
 from streams.settings import IdentitySettings
 
-__all__ = ["ANONYMOUS", "REASONS", "Body", "Outgoing", "Owner"]
+__all__ = ["REASONS", "Body", "Outgoing", "Owner"]
 
-ANONYMOUS = "anon:"
 REASONS = ("blocked", "identified", "split", "taken", "too_many_ids", "too_many_merges", "too_many_new_ids")
 _WEEK_US = 7 * 86_400_000_000
 #: States of one Absorb together stay far below the size of a message; a larger one comes in several.

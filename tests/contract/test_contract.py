@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from streams.contract import (
@@ -12,12 +13,14 @@ from streams.contract import (
     Contract,
     Incoming,
     Limits,
+    Names,
     Reason,
     Result,
     decode_block,
     partition_of,
     profile_id_of,
 )
+from streams.contract.columns import Columns
 from streams.contract.times import parse_time
 
 #: Golden: a person's partition never changes while the count stays.
@@ -188,3 +191,58 @@ def rows_of(block: Block) -> list[tuple[object, ...]]:
     ]
     numbers = [block.at_us.tolist(), block.message_hash.tolist(), block.price.tolist()]
     return list(zip(*columns, lists, contents, *numbers, strict=True))
+
+
+def people_of(*values: dict[str, object]) -> list[tuple[str, str | None]]:
+    block = block_of(*values)
+    names = [*block.anonymous.values.to_pylist(), None]
+    return [
+        (block.person.values[p].as_py(), names[a])
+        for p, a in zip(block.person.codes, block.anonymous.codes, strict=True)
+    ]
+
+
+def test_both_ids_are_carried_only_where_there_are_both() -> None:
+    given = [
+        {"userId": "ann", "anonymousId": " a "}, {"userId": "ann"}, {"userId": None, "anonymousId": "a"},
+        {"userId": "null", "anonymousId": "a"}, {"userId": "ann", "anonymousId": "null"},
+        {"userId": "ann", "anonymousId": "a\u0000"}, {"userId": "ann", "anonymousId": "x" * 600},
+        {"userId": "anon:a", "anonymousId": "b"}, {"userId": "bo", "anonymousId": 7},
+    ]  # fmt: skip
+
+    assert people_of(*(GOOD | ids for ids in given)) == [
+        ("ann", "a"), ("ann", None), ("anon:a", None), ("anon:a", None), ("ann", "null"), ("ann", None), ("ann", None),
+        ("anon:a", None), ("bo", "7"),
+    ]  # fmt: skip
+
+
+def test_an_alias_carries_the_previous_id() -> None:
+    assert people_of({"type": "alias", "userId": "ann", "previousId": "a", "anonymousId": "b"}) == [("ann", "a")]
+
+
+def test_a_block_without_both_ids_has_no_column_for_them() -> None:
+    def names(*values: dict[str, object]) -> list[str]:
+        return pa.ipc.open_stream(applied(*values).blocks[0][1]).schema.names
+
+    assert "anonymous" not in names(GOOD, GOOD | {"userId": None, "anonymousId": "a"})
+    assert names(GOOD | {"anonymousId": "a"})[-1] == "anonymous"
+
+
+def test_events_of_a_block_can_be_sent_on_as_somebody_elses() -> None:
+    block = block_of(
+        GOOD | {"properties": {"category": "a", "price": 2.5}, "messageId": "1"},
+        GOOD | {"properties": {"categories": ["b", "c"], "product_id": "p"}, "messageId": "2"},
+        GOOD | {"userId": None, "anonymousId": "x", "context": {"traits": {"plan": "pro"}}, "messageId": "3"},
+    )
+    rows = np.array([1, 2])
+    bo = Names(np.zeros(3, np.int32), pa.array(["bo"]))
+
+    (again,) = map(decode_block, Columns.renamed(block, bo, block.person).blocks(rows, 5))
+
+    assert (len(again), again.read_at_us) == (2, 5)
+    assert again.person.values.to_pylist() == ["bo"]
+    assert again.anonymous.values.take(again.anonymous.codes).to_pylist() == ["ann", "anon:x"]
+    assert again.message_hash.tolist() == block.message_hash[rows].tolist()
+    assert again.categories.values.to_pylist() == ["b", "c"]
+    assert again.contents.tolist() == block.contents[-1:].tolist()
+    assert again.traits.values.to_pylist() == block.traits.values.to_pylist()

@@ -34,8 +34,16 @@ trees = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
 moments = st.sampled_from(
-    ["2026-01-02T03:04:05.678Z", "2026-01-02", "2026-01-02T03:04:05\n", 1_790_000_000, "1790000000000", 1.79e15,
-     "never", None]
+    [
+        "2026-01-02T03:04:05.678Z",
+        "2026-01-02",
+        "2026-01-02T03:04:05\n",
+        1_790_000_000,
+        "1790000000000",
+        1.79e15,
+        "never",
+        None,
+    ]
 )
 
 
