@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streams.contract.block import Block, Names, encode_block
 from streams.contract.contexts import Contexts
@@ -98,15 +99,21 @@ def columns_of(
         price=spans.numbers(Field.PRICE),
         quantity=spans.numbers(Field.QUANTITY),
         revenue=np.where(np.isnan(revenue), spans.numbers(Field.TOTAL), revenue),
-        currency=spans.names(Field.CURRENCY),
+        currency=_filled(spans.names(Field.CURRENCY)),
         device=_at(table.devices, table.codes),
         country=_at(table.countries, table.codes),
-        channel=spans.names(Field.CHANNEL),
+        channel=_filled(spans.names(Field.CHANNEL)),
         traits=_at(table.traits, table.codes),
         source_ms=source_ms,
         clamped=clamped,
         anonymous=people.anonymous,
     )
+
+
+def _filled(names: Names) -> Names:
+    """Take empty texts for none."""
+    empty = pc.index(names.values, "").as_py()
+    return names if empty < 0 else Names(np.where(names.codes == empty, -1, names.codes).astype(np.int32), names.values)
 
 
 def _at(texts: Sequence[str | None], codes: npt.NDArray[np.int32]) -> Names:

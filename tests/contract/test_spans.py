@@ -100,6 +100,7 @@ def written(draw: st.DrawFn) -> bytes:
 @given(st.lists(written(), min_size=1, max_size=5))
 @example([b'{"type":"track","event":"e","userId":"u","userId":"last wins"}'])
 @example([b'{"type":"page","userId":-0}'])
+@example([b'{"type":"page","userId":"u","channel":"","properties":{"currency":""}}'])
 @example([b'{"type":"page","userId":"u","timestamp":5e-324,"properties":{"price":1e300,"sku":' + b"7" * 250 + b"}}"])
 @example([b'{"type":"page","userId":"u","properties":{"price":' + b"9" * 190 + b"e99}}"])
 @example([b'{"type":"page","userId":"u","properties":{"price":' + b"9" * 250 + b"e99}}"])
