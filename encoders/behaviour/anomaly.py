@@ -43,6 +43,11 @@ class AnomalyScorer:
                 msg = f"{manifest.id} on {self._session.provider}: a golden profile scores {found}, not {golden.vector}"
                 raise BrokenEncoderError(msg)
 
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs the model."""
+        return self._session.provider
+
     def score(self, people: Vectors) -> Vectors:
         """Return scores float32 (n,) of profiles float32 (n, dim).
 

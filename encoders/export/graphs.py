@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from encoders.errors import BrokenEncoderError
 from encoders.session import Session
 
 __all__ = ["OPSET", "PARITY", "check_parity", "write_graph"]
+
+#: It warns of torchvision's absence at every export, whatever is exported.
+logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
 OPSET = 18
 #: Largest difference between torch and onnxruntime that an export may have.

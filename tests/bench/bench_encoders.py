@@ -1,4 +1,7 @@
-"""Titles and pictures a second on one thread, MiniLM beside sentence-transformers on the same weights in the same run.
+"""Titles a second on one thread, pictures on two; MiniLM beside sentence-transformers, same weights, same run.
+
+MiniLM with 8-bit weights stands beside it, with its cosine to the one in float. English titles must find their Chinese
+translations among hard negatives (`tests.bench.translations`).
 
 `python -m tests.bench.bench_encoders --mind FILE` also says how often the nearest title has the same category, on a
 news.tsv of MIND (tab-separated: id, category, subcategory, title, ...).
@@ -26,37 +29,41 @@ from encoders import load_encoder
 from encoders.contract import Encoder
 from encoders.export import export_use
 from encoders.export.efficientnet import EFFICIENTNET, LITE0_INPUT, Features, export_efficientnet, lite0
-from encoders.export.minilm import MINILM, export_minilm, minilm_checkpoint
+from encoders.export.minilm import MINILM, export_minilm, export_minilm_int8, minilm_checkpoint
 from encoders.export.titles import SAMPLE_TITLES
 from tests.bench.common import machine, print_table, progress
+from tests.bench.translations import translation_retrieval
 
 __all__ = ["retrieval", "run"]
 
 REPEATS = 3
+PICTURE_THREADS = 2
 ENGLISH = [title for title in SAMPLE_TITLES if title.isascii()]
 
 
 def run(quick: bool = False, mind: Path | None = None) -> dict[str, Any]:
     """Measure; `quick` takes a quarter of the titles and pictures, `mind` adds the retrieval."""
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         progress("exporting")
-        for export in (export_use, export_minilm, export_efficientnet):
+        for export in (export_use, export_minilm, export_minilm_int8, export_efficientnet):
             export(folder)
-        default, minilm, images = (load_encoder(which, folder) for which in ("text", MINILM, EFFICIENTNET))
-        rows = [
-            *_titles(default, minilm, 512 if quick else 2_048),
-            *_pictures(images, 16 if quick else 64),
-        ]
+        default, minilm, small = (load_encoder(which, folder) for which in ("text", MINILM, f"{MINILM}-int8"))
+        torch.set_num_threads(1)
+        rows = _titles(default, minilm, small, 512 if quick else 2_048)
+        torch.set_num_threads(PICTURE_THREADS)
+        rows += _pictures(load_encoder(EFFICIENTNET, folder, threads=PICTURE_THREADS), 32 if quick else 128)
         found: dict[str, Any] = {"bench": "encoders", "machine": machine(), "speed": rows}
         by_name = {row["encoder"]: row for row in rows}
         found["minilm_ratio"] = round(by_name["MiniLM, ONNX"]["rate"] / by_name["MiniLM, torch"]["rate"], 3)
         print_table(
-            "one thread, best of three",
-            ["encoder", "content", "a second", "cosine to torch"],
-            [[row["encoder"], row["content"], row["rate"], row["cosine"]] for row in rows],
+            "best of three",
+            ["encoder", "content", "threads", "a second", "least cosine", "to"],
+            [[row[name] for name in ("encoder", "content", "threads", "rate", "cosine", "to")] for row in rows],
         )
+        share, wrong = translation_retrieval(default)
+        found["translations"] = {"found": share, "wrong": wrong}
+        print_table("English title finds its Chinese translation", ["encoder", "share"], [["default text", share]])
         if mind is not None:
             found["mind"] = {
                 encoder.manifest.id: retrieval(encoder, mind, 4_000 if quick else 20_000)
@@ -87,25 +94,40 @@ def retrieval(encoder: Encoder[Any, Any], path: Path, titles: int) -> float:
     return round(hits / len(vectors), 4)
 
 
-def _titles(default: Encoder[Any, Any], minilm: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
+def _titles(
+    default: Encoder[Any, Any], minilm: Encoder[Any, Any], small: Encoder[Any, Any], n: int
+) -> list[dict[str, Any]]:
     both = [f"{title} {i}" for i, title in enumerate(SAMPLE_TITLES * (n // len(SAMPLE_TITLES)))]
     english = [f"{title} {i}" for i, title in enumerate(ENGLISH * (n // len(ENGLISH)))]
     progress("titles with the default encoder")
-    rate = _rate(default.encode, both)
-    rows = [{"encoder": "default text", "content": "short titles, EN and ZH", "rate": rate, "cosine": None}]
-    progress("titles with MiniLM, torch and ONNX in turn")
-    # In one process and in turn, so that whatever else the machine does slows both.
+    rows = [_row("default text", "short titles, EN and ZH", 1, _rate(default.encode, both))]
+    progress("titles with MiniLM: torch, ONNX and int8 in turn")
     peer = SentenceTransformer(str(minilm_checkpoint()), device="cpu")
 
     def by_torch(titles: Sequence[str]) -> np.ndarray:
         return np.asarray(peer.encode(list(titles), batch_size=32, normalize_embeddings=True, show_progress_bar=False))
 
-    cosine = float((by_torch(english) * minilm.encode(english)).sum(axis=1).min())
-    rates = [(_rate(by_torch, english, 1), _rate(minilm.encode, english, 1)) for _ in range(REPEATS)]
-    for name, place in (("torch", 0), ("ONNX", 1)):
-        row = {"encoder": f"MiniLM, {name}", "content": "short titles, EN", "rate": max(r[place] for r in rates)}
-        rows.append({**row, "cosine": round(cosine, 7) if place else None})
+    vectors = minilm.encode(english)
+    ways = {
+        "MiniLM, torch": (by_torch, None, ""),
+        "MiniLM, ONNX": (minilm.encode, _least_cosine(by_torch(english), vectors), "torch"),
+        "MiniLM, int8": (small.encode, _least_cosine(vectors, small.encode(english)), "ONNX fp32"),
+    }
+    # In one process and in turn, so that whatever else the machine does slows all.
+    rates = [{name: _rate(encode, english, 1) for name, (encode, _, _) in ways.items()} for _ in range(REPEATS)]
+    for name, (_, cosine, to) in ways.items():
+        rows.append(_row(name, "short titles, EN", 1, max(rate[name] for rate in rates), cosine, to))
     return rows
+
+
+def _least_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return round(float((one * other).sum(axis=1).min()), 7)
+
+
+def _row(
+    encoder: str, content: str, threads: int, rate: float, cosine: float | None = None, to: str = ""
+) -> dict[str, Any]:
+    return {"encoder": encoder, "content": content, "threads": threads, "rate": rate, "cosine": cosine, "to": to}
 
 
 def _pictures(images: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
@@ -127,15 +149,12 @@ def _pictures(images: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
                 rows.append(module(torch.from_numpy(pixels)).numpy())
         return np.concatenate(rows)
 
-    cosine = float((by_torch(jpegs) * images.encode(jpegs)).sum(axis=1).min())
-    content = f"JPEG 500 x 400 to {LITE0_INPUT.size}"
+    cosine = _least_cosine(by_torch(jpegs), images.encode(jpegs))
+    content, name, n = f"JPEG 500 x 400 to {LITE0_INPUT.size}", "EfficientNet-lite0", PICTURE_THREADS
     return [
-        {"encoder": "EfficientNet-lite0, torch", "content": content, "rate": _rate(by_torch, jpegs), "cosine": None},
-        {
-            "encoder": "EfficientNet-lite0, ONNX", "content": content, "rate": _rate(images.encode, jpegs),
-            "cosine": round(cosine, 7),
-        },
-    ]  # fmt: skip
+        _row(f"{name}, torch", content, n, _rate(by_torch, jpegs)),
+        _row(f"{name}, ONNX", content, n, _rate(images.encode, jpegs), cosine, "torch"),
+    ]
 
 
 def _rate(encode: Callable[[Sequence[Any]], np.ndarray], contents: Sequence[Any], repeats: int = REPEATS) -> float:

@@ -11,9 +11,11 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from encoders import BrokenEncoderError, Cases, TextEncoder, check_encoder, load_encoder, load_projection
+from encoders.checking import standard_cases
 from encoders.export.checkpoint import Pooling, export_checkpoint
 from encoders.export.graphs import PARITY, check_parity, write_graph
-from encoders.export.minilm import MINILM, export_minilm, minilm_checkpoint
+from encoders.export.int8 import LEAST_COSINE
+from encoders.export.minilm import MINILM, export_minilm, export_minilm_int8, minilm_checkpoint
 from tests.encoders.checkpoints import save_random
 
 TEXTS = ["a", "running shoes", "跑步鞋 2026", "a phone, a pan - and a car " * 6, "煎锅"]
@@ -139,3 +141,15 @@ def test_a_changed_model_is_refused(minilm: Path, tmp_path: Path) -> None:
 
     with pytest.raises(BrokenEncoderError, match=r"tokenizer\.json has sha256"):
         load_encoder(MINILM, tmp_path)
+
+
+def test_int8_is_near_conforms_and_has_a_space_of_its_own(minilm: Path, tmp_path: Path) -> None:
+    shutil.copytree(minilm / MINILM, tmp_path / MINILM)
+    export_minilm_int8(tmp_path)
+    plain, small = load_encoder(MINILM, tmp_path), load_encoder(f"{MINILM}-int8", tmp_path)
+    texts = ["Cast iron skillet", "Weekend trip to Kyoto 2026, with children", "a"]
+
+    assert (plain.encode(texts) * small.encode(texts)).sum(axis=1).min() > LEAST_COSINE
+    assert plain.manifest.space_id != small.manifest.space_id
+    assert small.manifest.path("model.onnx").stat().st_size < plain.manifest.path("model.onnx").stat().st_size
+    assert check_encoder(TextEncoder, small.manifest, standard_cases(small.manifest))
