@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -29,10 +31,21 @@ __all__ = [
     "wait_for_broker",
 ]
 
+log = logging.getLogger(__name__)
+
 _METADATA_TIMEOUT_S = 10.0
 _QUEUE_FULL_S = 0.05
 #: Errors that a message carries; `fatal()` is false there.
 _PLACE_LOST = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001
+#: What an idempotent producer's records come back with once it is of no more use.
+_PRODUCER_LOST = {
+    KafkaError._FATAL,  # noqa: SLF001
+    KafkaError._PURGE_QUEUE,  # noqa: SLF001
+    KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
+    KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    KafkaError.UNKNOWN_PRODUCER_ID,
+    KafkaError.INVALID_PRODUCER_ID_MAPPING,
+}
 #: Header of the empty records that fill a log which lost its end; they are no events.
 PADDING_HEADER = "userprism-padding"
 
@@ -109,16 +122,35 @@ class Outbox:
         The broker.
     extra
         Configuration of the producer.
+
+    Notes
+    -----
+    An idempotent producer ends for good when the broker has forgotten what it acknowledged to it (the embedded one
+    after a kill -9: OUT_OF_ORDER_SEQUENCE). What wasn't acknowledged then goes out again, in its order, through a new
+    producer. What was on its way may be there already: at least once, as the embedded broker's own promise is.
     """
 
     def __init__(self, settings: Settings, **extra: Any) -> None:
-        self._producer = Producer(producer_config(settings, **extra))
+        self._config = producer_config(settings, **extra)
+        self._producer = Producer(self._config)
+        self._waiting: dict[int, tuple[str, bytes, bytes | None, dict[str, Any]]] = {}
+        self._sent = 0
+        self._lost: KafkaError | None = None
         self._failure: KafkaError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether `flush` would raise by what is known already."""
+        return self._failure is not None
 
     def send(self, topic: str, value: bytes, key: bytes | None = None, **record: Any) -> None:
         """Queue a record."""
-        produce(self._producer, topic, value, key, on_delivery=self._delivered, **record)
-        self._producer.poll(0)
+        self._sent += 1
+        self._waiting[self._sent] = topic, value, key, record
+        self._queue(self._sent)
+        self._served(lambda: self._producer.poll(0))
+        if self._lost is not None:
+            self._begin_again()
 
     def flush(self, timeout_s: float) -> None:
         """Wait for the broker.
@@ -128,19 +160,62 @@ class Outbox:
         UnavailableError
             It refused a record, or didn't take them all in time.
         """
-        left = self._producer.flush(timeout_s)
-        failure, self._failure = self._failure, None
+        deadline = time.monotonic() + timeout_s
+        left = self._served(lambda: self._producer.flush(timeout_s))
+        while self._lost is not None and time.monotonic() < deadline:
+            self._begin_again()
+            left = self._served(lambda: self._producer.flush(max(deadline - time.monotonic(), 0.0)))
+        failure, self._failure = self._failure or self._lost, None
         if failure is not None or left:
+            self._waiting.clear()
             why = failure.str() if failure is not None else f"{left} records wait after {timeout_s:.0f} s"
             msg = f"the broker hasn't taken what was sent: {why}"
             raise UnavailableError(msg)
 
     def close(self) -> None:
         """Let go of the broker; what wasn't flushed is given up."""
+        self._producer.purge()
+        self._served(lambda: self._producer.flush(0.0))
         self._producer.close()
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        self._failure = self._failure or error
+    def _queue(self, number: int) -> None:
+        topic, value, key, record = self._waiting[number]
+        try:
+            produce(self._producer, topic, value, key, on_delivery=partial(self._delivered, number), **record)
+        except KafkaException as error:
+            self._lost = error.args[0]
+
+    def _begin_again(self) -> None:
+        log.warning("the broker has forgotten a producer (%s); a new one sends what waits", self._lost)
+        self._producer.purge()
+        self._served(lambda: self._producer.flush(0.0))  # its last reports come now, as lost ones
+        self._lost = None
+        self._producer = Producer(self._config)
+        for number in sorted(self._waiting):
+            self._queue(number)
+
+    def _served(self, call: Callable[[], int | None]) -> int:
+        """Make a call in which librdkafka reports; it raises there when the producer has ended for good.
+
+        With a report underway Python sees the error as a SystemError, whose cause it then is.
+        """
+        try:
+            return call() or 0
+        except (KafkaException, SystemError) as error:
+            cause = error if isinstance(error, KafkaException) else error.__cause__
+            if not isinstance(cause, KafkaException):
+                raise
+            self._lost = cause.args[0]
+            return 0
+
+    def _delivered(self, number: int, error: KafkaError | None, _message: Message) -> None:
+        if error is None:
+            self._waiting.pop(number, None)
+        elif error.fatal() or error.code() in _PRODUCER_LOST:
+            self._lost = self._lost or error
+        else:
+            self._waiting.pop(number, None)
+            self._failure = self._failure or error
 
 
 class Place(NamedTuple):
@@ -222,13 +297,14 @@ def ensure_topics(settings: Settings, *, partitions: int | None = None) -> None:
             "with another kafka.prefix and clickhouse.database"
         )
         raise StateError(msg)
-    retention_ms = str(settings.kafka.clicks_retention_s * 1000)
+    # The broker's clock, not intake's: how old a repeat is mustn't depend on a worker whose clock jumps.
+    clicks = {"retention.ms": str(settings.kafka.clicks_retention_s * 1000), "message.timestamp.type": "LogAppendTime"}
     new = [
         NewTopic(
             name,
             num_partitions=count,
             replication_factor=settings.kafka.replication,
-            config={"retention.ms": retention_ms} if name == topics.clicks else {},
+            config=clicks if name == topics.clicks else {},
         )
         for name in (topics.events, *topics.owned())
         if name not in existing

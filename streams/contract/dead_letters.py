@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["DeadLetter", "from_record"]
+__all__ = ["CONTRACT", "DeadLetter", "from_record"]
 
-_STEP = "contract"
+#: Where an event is refused; whatever else refuses something says so itself.
+CONTRACT = "contract"
 
 #: (name, value) as Kafka has them.
 Headers = list[tuple[str, bytes | None]]
@@ -23,6 +24,8 @@ class DeadLetter:
         Which event of the value it is; a value with several events is kept whole with each refused one.
     at_ms : int
         When it was refused, wall clock.
+    step : str
+        Who refused it; only what the contract refused can be sent again.
     """
 
     topic: str
@@ -34,12 +37,13 @@ class DeadLetter:
     key: bytes | None
     value: bytes
     headers: Headers
+    step: str = CONTRACT
 
     def record_headers(self) -> Headers:
         """Return its own headers and ours: `dlq_reason`, `dlq_step`, `dlq_timestamp` and where it came from."""
         ours = {
             "dlq_reason": self.reason,
-            "dlq_step": _STEP,
+            "dlq_step": self.step,
             "dlq_timestamp": str(self.at_ms),
             "dlq_topic": self.topic,
             "dlq_partition": str(self.partition),
@@ -68,4 +72,5 @@ def from_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[
         key=key,
         value=value or b"",
         headers=[(name, text) for name, text in headers if not name.startswith("dlq_")],
+        step=last.get("dlq_step", CONTRACT),
     )

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from streams.embedded.process import HOST, ChildProcess, free_port, require_free
+from streams.embedded.producer_ids import skip_producer_ids
 from streams.errors import ConfigurationError, UnavailableError
 from streams.kafka import wait_for_broker
 from streams.settings import KafkaSettings, Settings
@@ -87,8 +88,10 @@ class Broker:
             )
             if not child.alive:  # whatever answered on that port, it wasn't ours
                 raise UnavailableError(self.bootstrap)
+            if self.unclean:
+                skip_producer_ids(HOST, self.port)
             _make_saving_polite(child.pid)
-        except UnavailableError as error:
+        except (UnavailableError, OSError) as error:
             self.stop()
             msg = f"the embedded broker didn't start on {self.bootstrap}; the end of {self.log}:\n{child.log_tail()}"
             raise UnavailableError(msg) from error

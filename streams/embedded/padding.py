@@ -7,7 +7,8 @@ New records would then take offsets that count as read. Empty records fill the g
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -21,12 +22,22 @@ __all__ = ["pad_partitions", "settle_transactions", "stored_positions"]
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 30.0
+_LOOK_S = 0.5
 #: As intake's own (DESIGN 4); the broker would refuse another one only above its limit.
 _TRANSACTION_TIMEOUT_MS = 10_000
 
 
-def pad_partitions(settings: Settings) -> dict[str, dict[int, int]]:
+def pad_partitions(
+    settings: Settings, *, alive: Callable[[], bool] = lambda: True
+) -> dict[str, dict[int, int]]:
     """Fill each log up to what was read of it: `clicks` by ClickHouse's positions, the rest by their readers' groups.
+
+    Parameters
+    ----------
+    settings : Settings
+        Broker and ClickHouse.
+    alive : callable
+        Whether there is still a broker to wait for.
 
     Returns
     -------
@@ -51,7 +62,7 @@ def pad_partitions(settings: Settings) -> dict[str, dict[int, int]]:
         gaps = _gaps(settings, topic, targets)
         if gaps:
             _log.warning("the broker lost the end of %s; empty records take its place: %s", topic, gaps)
-            _write_empty(settings, topic, gaps)
+            _write_empty(settings, topic, gaps, alive)
             _check_ends(settings, topic, targets)
             padded[topic] = gaps
     return padded
@@ -119,7 +130,7 @@ def _gaps(settings: Settings, topic: str, targets: Mapping[int, int]) -> dict[in
     return {p: target - ends[p] for p, target in sorted(targets.items()) if target > ends[p]}
 
 
-def _write_empty(settings: Settings, topic: str, gaps: Mapping[int, int]) -> None:
+def _write_empty(settings: Settings, topic: str, gaps: Mapping[int, int], alive: Callable[[], bool]) -> None:
     failures: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -132,7 +143,9 @@ def _write_empty(settings: Settings, topic: str, gaps: Mapping[int, int]) -> Non
             headers = [(PADDING_HEADER, b"1")]
             produce(producer, topic, b"", partition=partition, headers=headers, on_delivery=delivered)
             producer.poll(0)
-    left = producer.flush(_TIMEOUT_S)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (left := producer.flush(_LOOK_S)) and alive() and time.monotonic() < deadline:
+        pass
     if left or failures:
         reason = failures[0].str() if failures else f"{left} records weren't acknowledged in {_TIMEOUT_S:.0f} s"
         msg = f"{topic} can't be padded: {reason}"

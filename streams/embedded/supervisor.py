@@ -298,7 +298,7 @@ class Supervisor:
 
     def _put_broker_right(self) -> None:
         if self._home.padding_due:
-            pad_partitions(self._settings)
+            pad_partitions(self._settings, alive=lambda: self._broker is not None and self._broker.alive)
             self._home.padding_due = False
         settle_transactions(self._settings, self._home.transactional_ids())
 
@@ -311,14 +311,30 @@ class Supervisor:
             _log.warning("the broker has died; roles stop until it runs again")
             running = {name: self._roles[name] for name in roles}
             self.stop_roles()
-            self._start_again("broker", self._broker)
-            if self._stop_asked.is_set():
+            if not self._broker_is_right_again(self._broker):
                 return
-            initialise(self._settings)  # a topic younger than 3 s may be lost as a whole
-            self._put_broker_right()
             for name, role in running.items():
                 self._roles[name] = role
                 role.start()
+
+    def _broker_is_right_again(self, broker: Broker) -> bool:
+        """Start it and put it right, again when an engine dies meanwhile; False if a stop was asked for."""
+        while True:
+            if not broker.alive:
+                self._start_again("broker", broker)
+            if self._clickhouse is not None and not self._clickhouse.alive:
+                self._start_again("ClickHouse", self._clickhouse)
+            if self._stop_asked.is_set():
+                return False
+            try:
+                initialise(self._settings)  # a topic younger than 3 s may be lost as a whole
+                self._put_broker_right()
+            except UnavailableError as error:
+                if broker.alive and (self._clickhouse is None or self._clickhouse.alive):
+                    raise
+                _log.warning("an engine has died while the broker was put right: %s", str(error).splitlines()[0])
+            else:
+                return True
 
     def _start_again(self, name: str, engine: Broker | ClickHouse) -> None:
         while not self._stop_asked.is_set():

@@ -6,10 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import KafkaError, Message, Producer
-
-from streams.errors import UnavailableError
-from streams.kafka import produce, producer_config
+from streams.kafka import Outbox
 from streams.replay.clock import EventClock
 from streams.settings import Settings
 
@@ -54,21 +51,8 @@ def publish(
     UnavailableError
         The broker didn't acknowledge all of them.
     """
-    failures: list[str] = []
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failures.append(error.str())
-
-    producer = Producer(
-        producer_config(
-            settings,
-            **{
-                "linger.ms": 20,
-                "batch.size": 900_000,
-                "queue.buffering.max.messages": 500_000,
-            },
-        )
+    outbox = Outbox(
+        settings, **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000}
     )
     topic = settings.kafka.topics.events
     halt = stop or threading.Event()
@@ -80,20 +64,16 @@ def publish(
                     clock.wait_for(value, halt)
                     if halt.is_set():
                         break
-                produce(producer, topic, value, key, on_delivery=delivered)
+                outbox.send(topic, value, key)
                 sent += 1
-            producer.poll(0)
             if per_second:
-                producer.flush(_FLUSH_S) if sent % 5_000 < 500 else None
+                outbox.flush(_FLUSH_S) if sent % 5_000 < 500 else None
                 time.sleep(max(0.0, started + sent / per_second - time.monotonic()))
             if halt.is_set():
                 break
         progress(sent)
-        if failures or halt.is_set():
+        if outbox.failed or halt.is_set():
             break
-    left = producer.flush(_FLUSH_S)
-    if left or failures:
-        why = failures[0] if failures else "timeout"
-        msg = f"{left + len(failures)} of {sent} events weren't taken by the broker ({why})"
-        raise UnavailableError(msg)
+    outbox.flush(_FLUSH_S)
+    outbox.close()
     return sent

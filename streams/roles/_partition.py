@@ -129,6 +129,11 @@ class Partition:
         self._source_ms.append(block.source_ms)
         self._first_read_at_us = self._first_read_at_us or block.read_at_us
 
+    def pass_over(self, record: Record) -> None:
+        """Count a record as read that nothing can be read from."""
+        self.state.next_offset = max(self.state.next_offset, record.offset + 1)
+        self._moved = True
+
     def mark(self, rows: Rows) -> None:
         """Commit these people too: their label changed though their state didn't."""
         if len(rows) and self._next_seq < MAX_SEQ:

@@ -15,15 +15,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from encoders import load_manifest, load_projection
-from streams.errors import StateError, Transient
+from streams.contract import BlockError, ControlError
+from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.profiles import Layout
 from streams.profiles.segmentation import Segmentation
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
 from streams.roles._lease import Lease
 from streams.roles._notify import Notifier
 from streams.roles._partition import Partition, Prepared
+from streams.roles._poison import Poison
 from streams.roles._vector_feed import VectorFeed
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -57,6 +60,9 @@ _SHARE_FOR_FITS = 0.1
 _COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
 
+#: ClickHouse may go away, or run out of space, in any statement; what it held is safe, so the cure is the same.
+_MAY_PASS = (Transient, ClickHouseError, OSError)
+
 #: Where a crash could leave things half done, in the order they are reached.
 CRASH_POINTS = ("after model", "before insert", "after insert", "after notifications")
 
@@ -76,8 +82,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
                 profiler.step()
-            except Transient as error:
+            except _MAY_PASS as error:
                 profiler.recover(error, stop)
+            except AlreadyRunningError:
+                profiler.explain_last_commit()
+                raise
         profiler.commit()
     finally:
         profiler.close()
@@ -108,7 +117,7 @@ class Profiler:
         self._segmentation = Segmentation(settings.segmentation, self._vectors.table)
         self._model_version = latest_model_version(self._client)
         self._partitions: dict[int, Partition] = {}
-        self._notifier = Notifier(settings)
+        self._notifier, self._poison = Notifier(settings), Poison(settings)
         self._inserter = ThreadPoolExecutor(1, "insert")
         self._insert: Future[int] | None = None
         self._prepared: list[tuple[Partition, Prepared]] = []
@@ -192,7 +201,9 @@ class Profiler:
 
     def recover(self, error: Exception, stop: threading.Event) -> None:
         """Throw memory away and restore, as often as it takes; the group keeps our place meanwhile."""
-        log.warning("%s; discarding memory and restoring", error)
+        log.warning("%s; discarding memory and restoring", str(error).splitlines()[0])
+        if isinstance(error, LeaseLostError):
+            self.explain_last_commit()
         self._let_insert_end()
         self._insert = None
         while not stop.is_set():
@@ -203,11 +214,27 @@ class Profiler:
             try:
                 self._client, self._inserting_client = connect(self._settings), connect(self._settings)
                 self._clicks.restart()
-            except Transient as again:
+            except _MAY_PASS as again:
                 error = again
                 continue
             log.info("restored partitions %s", self._clicks.partitions)
             return
+
+    def explain_last_commit(self) -> None:
+        """Say what became of the commit that was on its way when our place was lost, perhaps long ago."""
+        if self._insert is None:
+            return
+        self._let_insert_end()
+        error, self._insert = self._insert.exception(), None
+        if error is not None:
+            log.warning("%s", str(error).splitlines()[0])
+            return
+        offsets = {partition.number: prepared.part.position.next_offset for partition, prepared in self._prepared}
+        log.warning(
+            "a commit may have come late (next offsets %s): it does no harm, its versions say what the new owner says "
+            "at these offsets",
+            offsets,
+        )
 
     def close(self) -> None:
         """Leave the group; what was not committed is read again by whoever comes next."""
@@ -215,6 +242,7 @@ class Profiler:
         self._clicks.close()
         self._vectors.close()
         self._notifier.close()
+        self._poison.close()
         self._status.close()
 
     @property
@@ -283,8 +311,13 @@ class Profiler:
         with self._stages("apply"):
             for record in records:
                 partition = self._partitions.get(record.partition)
-                if partition is not None:
+                if partition is None:
+                    continue
+                try:
                     partition.apply(record)
+                except (BlockError, ControlError) as error:
+                    self._poison.refuse(record, error)
+                    partition.pass_over(record)
         if records:
             self._read_at = time.monotonic()
         if self._clicks.at_end:

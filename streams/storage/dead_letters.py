@@ -27,7 +27,7 @@ _SELECTED = (
     "(empty({reasons:Array(String)}) OR has({reasons:Array(String)}, dlq_reason)) "
     "AND dlq_timestamp >= {since:DateTime64(3, 'UTC')}"
 )
-_WAITING = f"{_SELECTED} AND ({_PLACE}) NOT IN (SELECT {_PLACE} FROM dead_letter_replays)"  # noqa: S608 - text of ours
+_WAITING = f"dlq_step = 'contract' AND {_SELECTED} AND ({_PLACE}) NOT IN (SELECT {_PLACE} FROM dead_letter_replays)"  # noqa: S608 - text of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def save_dead_letters(client: Client, letters: Sequence[DeadLetter]) -> None:
         {
             **_places(letters),
             "dlq_reason": pa.array([letter.reason for letter in letters], pa.utf8()),
-            "dlq_step": pa.array(["contract"] * len(letters), pa.utf8()),
+            "dlq_step": pa.array([letter.step for letter in letters], pa.utf8()),
             "dlq_timestamp": pa.array([letter.at_ms for letter in letters], pa.timestamp("ms", tz="UTC")),
             "key": pa.array([letter.key or b"" for letter in letters], pa.binary()),
             "value": pa.array([letter.value for letter in letters], pa.binary()),

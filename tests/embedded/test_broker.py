@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from confluent_kafka import Producer
 
 from streams.embedded import Broker
 from streams.embedded.process import free_port
+from streams.embedded.producer_ids import skip_producer_ids
 from streams.errors import UnavailableError
-from streams.kafka import end_offsets, ensure_topics, producer_config
+from streams.kafka import Outbox, end_offsets, ensure_topics, producer_config
+from streams.records import records_until_end
 from streams.settings import KafkaSettings, Settings
 from tests.embedded.common import processes_of
 
@@ -74,3 +77,43 @@ def test_a_broker_that_can_not_start_says_why(tmp_path: Path) -> None:
         broker.start()
     assert not broker.alive
     assert processes_of(tmp_path) == []
+
+
+def test_after_a_kill_no_producer_id_is_given_out_again(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "data", tmp_path / "broker.log")
+    broker.start()
+    before = skip_producer_ids("127.0.0.1", broker.port, 5)
+    assert skip_producer_ids("127.0.0.1", broker.port, 5) == before + 5
+    assert broker.child is not None
+    os.kill(broker.child.pid, signal.SIGKILL)
+    broker.stop()
+    broker.start()
+
+    assert skip_producer_ids("127.0.0.1", broker.port, 1) > before + 5
+    broker.stop()
+
+
+def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "data", tmp_path / "broker.log")
+    broker.start()
+    ensure_topics(_settings(broker))
+    outbox = Outbox(_settings(broker))
+    outbox.send("events", b"saved", partition=0)
+    outbox.flush(10)
+    time.sleep(4)  # long enough that it isn't lost
+    outbox.send("events", b"forgotten, maybe", partition=0)
+    outbox.flush(10)
+    assert broker.child is not None
+    os.kill(broker.child.pid, signal.SIGKILL)
+    broker.stop()
+    broker.start()
+    wanted = [b"%d" % number for number in range(100)]
+    for value in wanted:
+        outbox.send("events", value, partition=0)
+    outbox.flush(30)
+    outbox.close()
+
+    values = [message.value() for message in records_until_end(_settings(broker), "events")]
+    assert values[0] == b"saved"
+    assert values[-100:] == wanted
+    broker.stop()

@@ -6,27 +6,35 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
+from streams.embedded.backoff import Backoff
 from streams.embedded.supervisor import Supervisor
+from streams.kafka import PADDING_HEADER, headers_of
+from streams.lag import GroupLag
+from streams.records import records_until_end
 from streams.replay.publish import publish
 from streams.serving.arrival import Arrival
 from streams.serving.summary import count_dead_letters
 from streams.settings import KafkaSettings, ProfilerSettings, Settings
 from streams.storage.client import connect
-from tests.faults.known_log import KnownLog
+from tests.faults.known_log import Expected, KnownLog, Message
 
-__all__ = ["Fault", "Outcome", "Wounds", "run_fault"]
+__all__ = ["Fault", "Outcome", "Wounds", "run_fault", "wait_for"]
 
-_CHUNK = 500
+_CHUNK = 250
+_SEND_S = 1.2
 _PATIENCE_S = 120.0
-#: About what a strike costs until events arrive again: the log lasts that long, so the next one hits a stack at work.
-_RECOVERY_S = 3.0
 _LOOK_EVERY_S = 0.05
+#: A strike waits so long for its victim to be seen at work, and hits when it is seen for the so-manieth time at most.
+_WORK_WITHIN_S, _SIGHTINGS = 4.0, 6
+_TO_BE_ENCODED = 100
 
 
 @dataclass(frozen=True)
@@ -36,36 +44,89 @@ class Fault:
     Attributes
     ----------
     strike : callable
-        Hurts the stack once; returns whether it hit something that was at work.
-    pause_s : float
-        Between two strikes.
+        Hurts the stack once; returns whether it hit.
+    victim : str
+        Whose work has to be going on for a strike to land: ``intake``, ``profiler``, ``encoder``, or ``any``.
+    before, around : callables that give context managers, optional
+        What is set up before the stack starts (given its data directory), and before its roles do (given the stack
+        and the directory; gives what is added to the environment of all roles).
+    lease : bool
+        Whether profilers hold one.
+    broker_loses : bool
+        Whether the broker itself may lose input that it acknowledged: counted by itself then.
     """
 
     name: str
     strike: Callable[[Wounds], bool]
-    pause_s: float = 1.0
+    victim: str = "any"
+    before: Callable[[Path], AbstractContextManager[None]] = lambda folder: nullcontext()
+    around: Callable[[Supervisor, Path], AbstractContextManager[Mapping[str, str]]] = lambda *_: nullcontext({})
+    #: enough that every role has something to do for a second
+    events_a_round: int = 1_500
+    lease: bool = True
+    broker_loses: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """What came of it; `lost` and `doubled` count events, summed over people."""
+    """What came of it; all but times count events, or rounds.
+
+    Attributes
+    ----------
+    lost, doubled : int
+        Summed over people.
+    broker_lost : int
+        Acknowledged input that isn't in its topic any more.
+    """
 
     fault: str
-    rounds: int
-    landed: int
-    lost: int
-    doubled: int
-    recovery_s: float
-    problems: list[str]
+    rounds: int = 0
+    landed: int = 0
+    lost: int = 0
+    doubled: int = 0
+    broker_lost: int = 0
+    recovery_s: float = 0.0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, other: Outcome, seed: int) -> None:
+        """Count another run of the same fault in."""
+        for name in ("rounds", "landed", "lost", "doubled", "broker_lost"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.recovery_s = max(self.recovery_s, other.recovery_s)
+        self.seconds = round(self.seconds + other.seconds, 1)
+        self.problems += [f"seed {seed}: {problem}" for problem in other.problems]
+
+    @property
+    def good(self) -> bool:
+        """Whether it hit a stack at work, and nothing is wrong."""
+        return self.landed > 0 and not (self.lost or self.doubled or self.problems)
 
 
 class Wounds:
-    """What a strike may use: the stack, a seeded chance, and the stack's watcher to keep from it."""
+    """What a strike may use: the stack, a seeded chance, its data directory, its watcher to keep from."""
 
-    def __init__(self, stack: Supervisor, chance: random.Random) -> None:
+    def __init__(self, stack: Supervisor, chance: random.Random, folder: Path, env: Mapping[str, str]) -> None:
         self.stack = stack
         self.chance = chance
+        self.folder = folder
+        self.env = env
+        self.victim = ""  # of this round, when the strike chose one
+        self.notes: list[str] = []  # what a strike found wrong itself
         self._watching = threading.Lock()
+        topics = stack.settings.kafka.topics
+        self._lags = {
+            "intake": GroupLag(stack.settings, "intake", topics.events),
+            "profiler": GroupLag(stack.settings, "profiler", topics.clicks, committed=False),
+            "encoder": GroupLag(stack.settings, "encoder", topics.content),
+        }
+
+    def at_work(self, victim: str) -> bool:
+        """Whether a role has input that it hasn't committed; whoever serves them all is at work when one of them is."""
+        if victim == "encoder":
+            return self._lags["encoder"].records() > _TO_BE_ENCODED
+        names = (victim,) if victim in self._lags else ("intake", "profiler")
+        return any(self._lags[name].records() > 0 for name in names)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -82,7 +143,14 @@ class Wounds:
     def _watch(self, stop: threading.Event) -> None:
         while not stop.wait(_LOOK_EVERY_S):
             with self._watching:
-                self.stack.check()
+                try:
+                    self.stack.check()
+                except Exception as error:
+                    self.notes.append(f"the supervisor gave up: {type(error).__name__}: {str(error)[:500]}")
+                    return
+                for role in self.stack.roles.values():  # a death a round is the point here, not a reason to wait longer
+                    role._backoff = Backoff(0.1, 0.1)
+                self.stack._backoff = {"broker": Backoff(0.1, 0.1), "ClickHouse": Backoff(0.1, 0.1)}
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:
@@ -90,47 +158,101 @@ class Wounds:
         with self._watching:
             yield
 
+    def close(self) -> None:
+        """Let go of the broker."""
+        for lag in self._lags.values():
+            lag.close()
 
-def run_fault(
-    fault: Fault, folder: Path, *, rounds: int, seed: int, events: int = 30_000, lease: bool = True
-) -> Outcome:
-    """Send a known log at a steady pace, strike `rounds` times, wait until all has arrived, and compare."""
+
+def run_fault(fault: Fault, folder: Path, *, rounds: int, seed: int) -> Outcome:
+    """Strike `rounds` times while a known log goes down the road, wait until all has arrived, and compare."""
     settings = Settings(
         data_dir=str(folder),
         kafka=KafkaSettings(session_timeout_ms=6_000),
-        profiler=ProfilerSettings(commit_interval_ms=300, lease=lease),
+        profiler=ProfilerSettings(commit_interval_ms=300, lease=fault.lease),
     )
-    role_env = {
+    env = {
         "USERPRISM_KAFKA__SESSION_TIMEOUT_MS": "6000",
         "USERPRISM_PROFILER__COMMIT_INTERVAL_MS": "300",
-        "USERPRISM_PROFILER__LEASE": "true" if lease else "false",
+        "USERPRISM_PROFILER__LEASE": "true" if fault.lease else "false",
     }
-    log = KnownLog(seed, events)
-    chance = random.Random(seed)
-    landed, slowest_s = 0, 0.0
-    with Supervisor(settings, role_args=["--data-dir", str(folder)], stop=threading.Event()) as stack:
-        stack.start_roles(env=role_env)
+    events = rounds * fault.events_a_round
+    log = KnownLog(seed, events, items=events if fault.victim == "encoder" else 200)
+    outcome = Outcome(fault.name, rounds)
+    started = time.monotonic()
+    with ExitStack() as held:
+        held.enter_context(fault.before(folder))
+        stack = held.enter_context(
+            Supervisor(settings, role_args=["--data-dir", str(folder)], stop=threading.Event())
+        )
+        env |= held.enter_context(fault.around(stack, folder))
+        stack.start_roles(env=env)
         stack.wait_ready()
-        wounds = Wounds(stack, chance)
+        wounds = Wounds(stack, random.Random(seed), folder, env)
         with wounds.watched():
-            per_second = events / max(rounds * (fault.pause_s + _RECOVERY_S), 3.0)
-            pace = {"per_second": per_second}
-            sender = threading.Thread(
-                target=publish, args=(stack.settings, log.chunks(_CHUNK)), kwargs=pace, daemon=True
-            )
-            sender.start()
-            for _ in range(rounds):
-                time.sleep(fault.pause_s * chance.uniform(0.5, 1.5))
-                at_work = sender.is_alive()
-                before = _accepted(stack.settings)
-                struck_at = time.monotonic()
-                landed += fault.strike(wounds) and at_work
-                _wait_for(lambda before=before: _accepted(stack.settings) > before or not sender.is_alive())
-                slowest_s = max(slowest_s, time.monotonic() - struck_at)
-            sender.join(_PATIENCE_S)
-            _settle(stack.settings)
-            lost, doubled, problems = _compare(stack.settings, log)
-    return Outcome(fault.name, rounds, landed, lost, doubled, round(slowest_s, 1), problems)
+            for messages in log.chunks(fault.events_a_round):
+                _round(fault, wounds, messages, outcome)
+            _settle(wounds)
+            _compare(stack.settings, log, fault, outcome)
+        outcome.problems += wounds.notes
+        wounds.close()
+    outcome.seconds = round(time.monotonic() - started, 1)
+    return outcome
+
+
+def _wait_for_stack(wounds: Wounds, probe: Callable[[], bool]) -> None:
+    """Wait as long as the supervisor goes on."""
+    wait_for(lambda: bool(wounds.notes) or probe())
+
+
+def wait_for(probe: Callable[[], bool], timeout_s: float = _PATIENCE_S) -> None:
+    """Return when `probe` says so.
+
+    Raises
+    ------
+    AssertionError
+        It doesn't in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not probe():
+        if time.monotonic() > deadline:
+            msg = f"nothing arrives any more after {timeout_s:.0f} s"
+            raise AssertionError(msg)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _round(fault: Fault, wounds: Wounds, messages: list[Message], outcome: Outcome) -> None:
+    """Send some events, strike while they are worked on, and wait until events arrive again."""
+    settings = wounds.stack.settings
+    chunks = [messages[at : at + _CHUNK] for at in range(0, len(messages), _CHUNK)]
+    pace = {"per_second": len(messages) / _SEND_S}
+    sender = threading.Thread(target=publish, args=(settings, chunks), kwargs=pace, daemon=True)
+    sender.start()
+    wounds.victim = fault.victim
+    if fault.victim == "any of them":
+        wounds.victim = wounds.chance.choice(("intake", "profiler", "ClickHouse"))
+    before = _accepted(settings)
+    at_work = _await_work(wounds)
+    struck_at = time.monotonic()
+    outcome.landed += fault.strike(wounds) and at_work
+    _wait_for_stack(wounds, lambda: _accepted(settings) > before or not (sender.is_alive() or wounds.at_work("any")))
+    outcome.recovery_s = max(outcome.recovery_s, round(time.monotonic() - struck_at, 1))
+    sender.join(_PATIENCE_S)
+    if sender.is_alive():
+        outcome.problems.append("the sender didn't come to its end")
+
+
+def _await_work(wounds: Wounds) -> bool:
+    """Wait until the victim has been seen at work some times, the last time just now; False if it has nothing to do."""
+    sightings = wounds.chance.randint(1, _SIGHTINGS)
+    deadline = time.monotonic() + _WORK_WITHIN_S
+    while time.monotonic() < deadline:
+        if wounds.at_work(wounds.victim):
+            sightings -= 1
+            if not sightings:
+                return True
+        time.sleep(wounds.chance.uniform(0.0, _LOOK_EVERY_S))
+    return False
 
 
 def _accepted(settings: Settings) -> int:
@@ -142,45 +264,43 @@ def _accepted(settings: Settings) -> int:
         return -1
 
 
-def _wait_for(probe: Callable[[], bool], timeout_s: float = _PATIENCE_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not probe():
-        if time.monotonic() > deadline:
-            msg = f"nothing arrives any more after {timeout_s:.0f} s"
-            raise AssertionError(msg)
-        time.sleep(_LOOK_EVERY_S)
-
-
-def _settle(settings: Settings) -> None:
-    arrival = Arrival(settings)
+def _settle(wounds: Wounds) -> None:
+    arrival = Arrival(wounds.stack.settings)
     try:
-        _wait_for(lambda: arrival.settled(arrival.lag()))
+        _wait_for_stack(wounds, lambda: arrival.settled(arrival.lag()))
     finally:
         arrival.close()
 
 
-def _compare(settings: Settings, log: KnownLog) -> tuple[int, int, list[str]]:
-    """Return (events lost, events doubled, everything else that isn't as it must be)."""
+def _compare(settings: Settings, log: KnownLog, fault: Fault, outcome: Outcome) -> None:
+    """Note events lost, events doubled, and everything else that isn't as it must be."""
+    sent = log.expected(value for _, value in log.messages)
+    least = sent
+    if fault.broker_loses:
+        there = [message.value() or b"" for message in records_until_end(settings, settings.kafka.topics.events)
+                 if not any(name == PADDING_HEADER for name, _ in headers_of(message))]  # fmt: skip
+        outcome.broker_lost = sum((Counter(value for _, value in log.messages) - Counter(there)).values())
+        least = log.expected(there)
     with connect(settings) as client:
         rows = client.query("SELECT profile_id, event_count, features FROM current_profiles").result_rows
-        problems = [*_features_wrong(rows, log), *_tables_wrong(client)]
+        outcome.problems += [*_features_wrong(rows, sent), *_tables_wrong(client)]
         accepted, duplicates = client.query("SELECT sum(accepted), sum(duplicates) FROM positions").result_rows[0]
     found = {profile_id: count for profile_id, count, _ in rows}
-    lost = sum(max(person.events - found.get(name, 0), 0) for name, person in log.people.items())
-    known = {name: person.events for name, person in log.people.items()}
-    doubled = sum(max(count - known.get(name, 0), 0) for name, count in found.items())
-    dead = sum(count_dead_letters(settings).values())
-    counts = (accepted, duplicates, dead)
-    sent = (log.accepted, log.duplicates, sum(log.dead_letters.values()))
-    if counts != sent:
-        problems.append(f"accepted, duplicates, dead letters: {counts}, sent {sent}")
-    return lost, doubled, problems
+    outcome.lost = sum(max(person.events - found.get(name, 0), 0) for name, person in least.people.items())
+    most = {name: person.events for name, person in sent.people.items()}
+    outcome.doubled = sum(max(count - most.get(name, 0), 0) for name, count in found.items())
+    counts = (accepted, duplicates, sum(count_dead_letters(settings).values()))
+    if not fault.broker_loses and counts != (sent.accepted, sent.duplicates, sum(sent.dead_letters.values())):
+        expected = sent.accepted, sent.duplicates, sum(sent.dead_letters.values())
+        outcome.problems.append(f"accepted, duplicates, dead letters: {counts}, expected {expected}")
+    if accepted != sum(found.values()):
+        outcome.problems.append(f"positions say {accepted} events, profiles {sum(found.values())}")
 
 
-def _features_wrong(rows: list[tuple[str, int, dict[str, float]]], log: KnownLog) -> Iterator[str]:
+def _features_wrong(rows: list[tuple[str, int, dict[str, float]]], sent: Expected) -> Iterator[str]:
     """Yield decayed counts that differ from the oracle's by more than 1e-9, of people whose count is right."""
     for name, count, features in rows:
-        person = log.people.get(name)
+        person = sent.people.get(name)
         if person is None or person.events != count:
             continue
         for event in person.times:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-__all__ = ["KnownLog", "Person"]
+__all__ = ["Expected", "KnownLog", "Message", "Person"]
 
 _DAY_US = 86_400_000_000
 _START_US = 1_767_225_600_000_000  # 2026-01-01
@@ -36,6 +36,20 @@ class Person:
         return float(sum(2.0 ** (-(newest - at) / half_life_us) for at in self.times[name]))
 
 
+@dataclass
+class Expected:
+    """What has to become of some values."""
+
+    people: dict[str, Person] = field(default_factory=lambda: defaultdict(Person))
+    duplicates: int = 0
+    dead_letters: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def accepted(self) -> int:
+        """Events that count."""
+        return sum(person.events for person in self.people.values())
+
+
 class KnownLog:
     """Events of some people, with repeats, broken ones, and late ones; the same seed gives the same log.
 
@@ -43,43 +57,64 @@ class KnownLog:
     ----------
     seed, events, people : int
         `events` counts all that is sent.
+    items : int
+        Pieces of content that they touch; many of them keep an encoder at work.
     """
 
-    def __init__(self, seed: int, events: int, people: int = 300) -> None:
+    def __init__(self, seed: int, events: int, people: int = 300, items: int = 200) -> None:
         chance = random.Random(seed)
-        self.people: dict[str, Person] = defaultdict(Person)
-        self.duplicates = 0
-        self.dead_letters: Counter[str] = Counter()
         self.messages: list[Message] = []
+        self._known: dict[bytes, tuple[str, str, int]] = {}
+        self._items = items
         for number in range(events):
             lot = chance.random()
             if lot < 0.01:
-                value, reason = chance.choice(list(_BROKEN.items()))
-                self.dead_letters[reason] += 1
-                self.messages.append((b"", value))
-            elif lot < 0.03 and self.messages:
-                self._repeat(chance)
+                self.messages.append((b"", chance.choice(list(_BROKEN))))
+            elif lot < 0.03 and self.messages:  # again, under another key: producers' keys can't be trusted
+                key, value = chance.choice(self.messages[-200:])
+                self.messages.append((key[::-1], value))
             else:
                 self._new(chance, seed, number, people)
+        self._all = self.expected(value for _, value in self.messages)
+
+    @property
+    def people(self) -> dict[str, Person]:
+        """Everybody, by profile id."""
+        return self._all.people
 
     @property
     def accepted(self) -> int:
         """Events that count."""
-        return sum(person.events for person in self.people.values())
+        return self._all.accepted
+
+    @property
+    def duplicates(self) -> int:
+        """Events that were sent before."""
+        return self._all.duplicates
+
+    @property
+    def dead_letters(self) -> Counter[str]:
+        """Reason -> events."""
+        return self._all.dead_letters
 
     def chunks(self, size: int) -> Iterator[list[Message]]:
         """Yield the messages in the order in which they are sent."""
         for at in range(0, len(self.messages), size):
             yield self.messages[at : at + size]
 
-    def _repeat(self, chance: random.Random) -> None:
-        """Send one of the last whole events again, under another key: producers' keys can't be trusted."""
-        key, value = chance.choice(self.messages[-200:])
-        if value in _BROKEN:
-            self.dead_letters[_BROKEN[value]] += 1
-        else:
-            self.duplicates += 1
-        self.messages.append((key[::-1], value))
+    def expected(self, values: Iterable[bytes]) -> Expected:
+        """Return what has to become of some of this log's values."""
+        found, seen = Expected(), set()
+        for value in values:
+            if value in _BROKEN:
+                found.dead_letters[_BROKEN[value]] += 1
+            elif value in seen:
+                found.duplicates += 1
+            else:
+                seen.add(value)
+                who, name, at_us = self._known[value]
+                found.people[who].times[name].append(at_us)
+        return found
 
     def _new(self, chance: random.Random, seed: int, number: int, people: int) -> None:
         who = min(int(chance.expovariate(4.0 / people)), people - 1)
@@ -87,7 +122,7 @@ class KnownLog:
         at_us = _START_US + number * 60_000_000 - (chance.randrange(5 * _DAY_US) if chance.random() < 0.02 else 0)
         at_us -= at_us % 1000
         known_by = {"anonymousId": f"v{who}"} if who % 5 == 0 else {"userId": f"u{who}"}
-        item = chance.randrange(200)
+        item = chance.randrange(self._items)
         event = {
             "type": "track",
             "event": name,
@@ -96,5 +131,6 @@ class KnownLog:
             "timestamp": datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds"),
             "properties": {"product_id": f"p{item}", "name": f"title {item}", "category": f"c{item % 7}"},
         }
-        self.people[f"anon:v{who}" if who % 5 == 0 else f"u{who}"].times[name].append(at_us)
-        self.messages.append((b"k%d" % chance.randrange(50), json.dumps(event).encode()))
+        value = json.dumps(event).encode()
+        self._known[value] = f"anon:v{who}" if who % 5 == 0 else f"u{who}", name, at_us
+        self.messages.append((b"k%d" % chance.randrange(50), value))

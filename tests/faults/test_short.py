@@ -13,7 +13,7 @@ from tests.faults.known_log import KnownLog
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in SHORT], ids=lambda fault: fault.name)
 def test_nothing_is_lost_and_nothing_twice(fault: Fault, tmp_path: Path) -> None:
-    outcome = run_fault(fault, tmp_path / "data", rounds=2, seed=11, events=20_000)
+    outcome = run_fault(fault, tmp_path / "data", rounds=2, seed=11)
 
     assert outcome.landed > 0
     assert (outcome.lost, outcome.doubled, outcome.problems) == (0, 0, [])
