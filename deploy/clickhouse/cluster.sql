@@ -207,6 +207,8 @@ CREATE TABLE IF NOT EXISTS dead_letter_replays ON CLUSTER '{cluster}'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/dead_letter_replays', '{replica}', replays)
 ORDER BY (dlq_topic, dlq_partition, dlq_offset, dlq_index);
 
+ALTER TABLE profiles ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS sources Map(UInt32, UInt64);
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 

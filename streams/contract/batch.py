@@ -18,6 +18,7 @@ from streams.contract.dead_letters import DeadLetter, Headers
 from streams.contract.event import Properties, decode_properties, encode_event
 from streams.contract.fields import Field
 from streams.contract.items import Items
+from streams.contract.marks import Applied
 from streams.contract.persons import Persons
 from streams.contract.reasons import Reason
 from streams.contract.spans import Spans
@@ -95,7 +96,9 @@ class Contract:
         self._items = Items()
         self._contexts = Contexts()
 
-    def apply(self, values: Sequence[bytes], record_ms: Sequence[int], source: Source) -> Result:
+    def apply(
+        self, values: Sequence[bytes], record_ms: Sequence[int], source: Source, applied: Applied | None = None
+    ) -> Result:
         """Take a batch apart.
 
         Parameters
@@ -104,6 +107,8 @@ class Contract:
             Value and record time of each message.
         source : callable
             Returns topic, partition, offset, key and headers of message i.
+        applied : Applied, optional
+            Events that count already; they are left out.
         """
         read_at_us = time.time_ns() // 1000
         source_ms = np.array(record_ms, np.int64)
@@ -123,6 +128,10 @@ class Contract:
             parts.append(slow)
         partitions = np.concatenate([part.partitions for part in parts])
         place = [np.concatenate([part.index for part in parts]), np.concatenate([part.message for part in parts])]
+        if applied is not None:
+            came = [source(i) for i in place[1].tolist()]
+            known = applied.mask(partitions, [one.partition for one in came], [one.offset for one in came])
+            partitions = np.where(known, -1, partitions)
         order = np.lexsort([*place, partitions]) if len(parts) > 1 else np.argsort(partitions, kind="stable")
         starts = np.searchsorted(partitions[order], np.arange(self._partitions + 1))
         columns = Columns.joined([part.columns for part in parts])

@@ -16,6 +16,7 @@ from streams.errors import StateError, UnavailableError
 from streams.kafka import PADDING_HEADER, client_config, end_offsets, produce, producer_config
 from streams.settings import Settings
 from streams.storage.client import connect
+from streams.storage.marks import write_marks
 
 __all__ = ["pad_partitions", "settle_transactions", "stored_positions"]
 
@@ -52,9 +53,15 @@ def pad_partitions(
         The broker or ClickHouse can't be reached.
     """
     topics, prefix = settings.kafka.topics, settings.kafka.prefix
+    marks = stored_marks(settings)
+    write_marks(settings, marks)
+    events = _group_offsets(settings, f"{prefix}.intake", topics.events)
+    for sources in marks.values():  # an event that counts has a place, also when the broker has forgotten both
+        for source, offset in sources.items():
+            events[source] = max(offset, events.get(source, 0))
     wanted = {
         topics.clicks: stored_positions(settings),
-        topics.events: _group_offsets(settings, f"{prefix}.intake", topics.events),
+        topics.events: events,
         topics.content: _group_offsets(settings, f"{prefix}.encoder", topics.content),
     }
     padded = {}
@@ -73,6 +80,13 @@ def stored_positions(settings: Settings) -> dict[int, int]:
     with connect(settings) as client:
         rows = client.query("SELECT kafka_partition, next_offset FROM positions").result_rows
     return {int(partition): int(offset) for partition, offset in rows}
+
+
+def stored_marks(settings: Settings) -> dict[int, dict[int, int]]:
+    """Return how far the events topic has come into each partition of `clicks`, as the last commit names it."""
+    with connect(settings) as client:
+        rows = client.query("SELECT kafka_partition, sources FROM profiles FINAL WHERE kind = 'position'").result_rows
+    return {int(partition): {int(s): int(offset) for s, offset in sources.items()} for partition, sources in rows}
 
 
 def settle_transactions(settings: Settings, ids: Iterable[str]) -> None:

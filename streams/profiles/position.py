@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["Position"]
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition's state stands in its log, and what is needed to go on from there exactly."""
+    """Where a partition's state stands in its log, and what is needed to go on from there exactly.
+
+    Attributes
+    ----------
+    sources : mapping
+        Partition of the events topic -> next offset of it that isn't in the state (`streams.contract.marks`).
+    """
 
     next_offset: int = 0
     dedup_start: int = 0
@@ -19,3 +26,4 @@ class Position:
     duplicates: int = 0
     late: int = 0
     clamped: int = 0
+    sources: Mapping[int, int] = field(default_factory=dict)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.contract.control import CONTROL_HEADER
+from streams.contract.marks import SOURCES_HEADER, decode_sources
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
 from streams.kafka import client_config, consumer_config, headers_of, place_of, refuse_lost_place
 from streams.polling import Poller
@@ -40,6 +41,7 @@ class Record:
     record_time_us: int
     value: bytes
     control: bool = False
+    sources: Mapping[int, int] = field(default_factory=dict)
 
 
 class Clicks:
@@ -112,8 +114,14 @@ class Clicks:
                 self._reached[place.partition] = None
                 value = message.value()
                 if value:  # an empty record pads a broker's log after an unclean stop
-                    control = any(name == CONTROL_HEADER for name, _ in headers_of(message))
-                    records.append(Record(place.partition, place.offset, message.timestamp()[1] * 1000, value, control))
+                    headers = dict(headers_of(message))
+                    sources = headers.get(SOURCES_HEADER)
+                    records.append(
+                        Record(
+                            place.partition, place.offset, message.timestamp()[1] * 1000, value,
+                            CONTROL_HEADER in headers, decode_sources(sources) if sources else {},
+                        )
+                    )  # fmt: skip
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 place = place_of(message)
                 self._reached[place.partition] = place.offset

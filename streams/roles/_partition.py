@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,7 @@ class Partition:
         self._dirty: list[Rows] = []
         self._unobserved: list[Rows] = []
         self._moved = self._on_its_way = False
+        self._sources = dict(stored.position.sources)
         self._source_ms: list[npt.NDArray[np.int64]] = []
         self._first_read_at_us = 0
 
@@ -123,6 +124,8 @@ class Partition:
             self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
             return
         applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
+        for source, offset in record.sources.items():
+            self._sources[source] = max(offset, self._sources.get(source, 0))
         self._moved = True
         self._dirty.append(applied.rows)
         self._unobserved.append(applied.rows)
@@ -149,7 +152,7 @@ class Partition:
         self.labels.since_us[rows] = since
         part = PartitionCommit(
             partition=self.number,
-            position=self.state.position(),
+            position=replace(self.state.position(), sources=dict(self._sources)),
             seq=0 if self._moved else self._next_seq,
             model_version=model_version,
             layout_id=self._layout.layout_id,

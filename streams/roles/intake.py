@@ -17,6 +17,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
+from streams.contract.marks import SOURCES_HEADER, Applied, encode_sources
 from streams.errors import AlreadyRunningError, UnavailableError
 from streams.kafka import (
     PADDING_HEADER,
@@ -30,6 +31,7 @@ from streams.kafka import (
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
+from streams.storage.marks import read_marks
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
 
@@ -76,6 +78,7 @@ class Intake:
             Limits(limits.max_event_bytes, limits.max_depth, limits.max_properties, limits.max_id_bytes),
             limits.future_tolerance_s * 1_000_000,
         )
+        self._applied = read_marks(settings)
         self._status = RoleStatus(settings.run_dir, limits.instance_id)
         self._stages = Stages()
         self._totals = {"events": 0, "dead_letters": 0, "blocks": 0, "contents": 0}
@@ -125,7 +128,7 @@ class Intake:
         values = [message.value() or b"" for message in messages]
         times = [message.timestamp()[1] for message in messages]
         with self._stages("contract"):
-            result = self._contract.apply(values, times, lambda i: _incoming(messages[i]))
+            result = self._contract.apply(values, times, lambda i: _incoming(messages[i]), self._applied_of(messages))
         with self._stages("transaction"):
             written = self._end_write()
         if not written:
@@ -160,6 +163,15 @@ class Intake:
             return []
         return messages
 
+    def _applied_of(self, messages: list[Message]) -> Applied | None:
+        """Return which events count already, None when none of these can."""
+        if self._applied is None:
+            return None
+        first: dict[int, int] = {}
+        for place in map(place_of, messages):
+            first[place.partition] = min(place.offset, first.get(place.partition, place.offset))
+        return self._applied if self._applied.concerns(first) else None
+
     def _positions(self) -> list[TopicPartition]:
         return [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
 
@@ -167,8 +179,11 @@ class Intake:
         """Put everything that a batch became into one transaction, with how far it read; runs beside the next batch."""
         producer, topics = self._producer, self._topics
         producer.begin_transaction()
-        for partition, block in result.blocks:
-            produce(producer, topics.clicks, block, partition=partition)
+        sources = encode_sources({entry.partition: entry.offset for entry in positions})
+        last = {partition: number for number, (partition, _) in enumerate(result.blocks)}
+        for number, (partition, block) in enumerate(result.blocks):
+            headers = [(SOURCES_HEADER, sources)] if last[partition] == number else None
+            produce(producer, topics.clicks, block, partition=partition, headers=headers)
         for letter in result.dead_letters:
             produce(producer, topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
         for content in result.contents:

@@ -17,14 +17,19 @@ _HEADER = """\
 -- are the usual macros of each server; write your cluster's name for '{cluster}' where that macro isn't set.
 """
 _CREATED = re.compile(r"CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
+_ALTERED = re.compile(r"ALTER TABLE (\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
 
 
 def cluster_ddl() -> list[str]:
     """Return the statements: replicated local tables and their views, then what reads all shards."""
-    local, everywhere = [], []
+    local: list[str] = []
+    everywhere: list[str] = []
     for _, text in migrations():
         for statement in statements(text):
+            if altered := _ALTERED.match(statement):
+                local.append(f"ALTER TABLE {altered[1]} ON CLUSTER '{{cluster}}'" + statement[altered.end() :])
+                continue
             created = _CREATED.match(statement)
             if created is None:
                 msg = f"a migration holds a statement that has no form for a cluster: {statement.splitlines()[0]}"

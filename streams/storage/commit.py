@@ -185,7 +185,8 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
         name: pa.array(_with(np.zeros(n, kind.to_pandas_dtype()), value), kind)
         for name, (value, kind) in only_position.items()
     }
-    columns["segment_people"] = _last_map(n, part.segment_people)
+    columns["segment_people"] = _last_map(n, part.segment_people, pa.int64())
+    columns["sources"] = _last_map(n, position.sources, pa.uint32())
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -193,8 +194,8 @@ def _with(values: npt.NDArray[np.generic], last: int) -> npt.NDArray[np.generic]
     return np.append(values, np.asarray(last, values.dtype))
 
 
-def _last_map(n: int, entries: Mapping[int, int]) -> pa.Array:
+def _last_map(n: int, entries: Mapping[int, int], key: pa.DataType) -> pa.Array:
     offsets = np.zeros(n + 2, np.int32)
     offsets[-1] = len(entries)
-    keys, values = pa.array(list(entries), pa.int64()), pa.array(list(entries.values()), pa.uint64())
+    keys, values = pa.array(list(entries), key), pa.array(list(entries.values()), pa.uint64())
     return pa.MapArray.from_arrays(pa.array(offsets), keys, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,9 +103,10 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
     is_position = rows.column("is_position").cast(pa.bool_())
     people = rows.filter(pc.invert(is_position))
     positions = rows.filter(is_position).select([*_POSITION_FIELDS, "version", "model_version"]).to_pylist()
-    at = positions[0] if positions else dict.fromkeys([*_POSITION_FIELDS, "version", "model_version"], 0)
+    nothing: dict[str, Any] = {**dict.fromkeys([*_POSITION_FIELDS, "version", "model_version"], 0), "sources": ()}
+    at: dict[str, Any] = positions[0] if positions else nothing
     return StoredPartition(
-        position=Position(**{name: at[name] for name in _POSITION_FIELDS}),
+        position=Position(**{name: at[name] for name in _POSITION_FIELDS} | {"sources": dict(at["sources"])}),
         version=at["version"],
         model_version=at["model_version"],
         ids=people.column("profile_id").combine_chunks().cast(pa.utf8()),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-__all__ = ["Expected", "KnownLog", "Message", "Person"]
+__all__ = ["Expected", "KnownLog", "Message", "Person", "decayed"]
 
 _DAY_US = 86_400_000_000
 _START_US = 1_767_225_600_000_000  # 2026-01-01
@@ -30,10 +30,10 @@ class Person:
         """How many."""
         return sum(map(len, self.times.values()))
 
-    def decayed(self, name: str, half_life_us: int = 14 * _DAY_US) -> float:
-        """Return the decayed count of `name` at the person's newest event."""
-        newest = max(map(max, self.times.values()))
-        return float(sum(2.0 ** (-(newest - at) / half_life_us) for at in self.times[name]))
+
+def decayed(times: Iterable[int], at_us: int, half_life_us: int = 14 * _DAY_US) -> float:
+    """Return the decayed count of events at `at_us`."""
+    return float(sum(2.0 ** (-(at_us - at) / half_life_us) for at in times))
 
 
 @dataclass
