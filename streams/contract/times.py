@@ -71,7 +71,10 @@ def corrected(
 
 
 def _epoch(number: float) -> int:
-    if not math.isfinite(number):
+    try:
+        if not math.isfinite(number):
+            return INVALID
+    except OverflowError:  # JSON's integers have no end, doubles do
         return INVALID
     scale = 1_000_000 if abs(number) < _MS_FROM else 1_000 if abs(number) < _US_FROM else 1
     return _in_range(round(number * scale))

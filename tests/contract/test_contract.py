@@ -60,6 +60,8 @@ def block_of(*values: bytes | dict[str, object]) -> Block:
         (b"[1]", Reason.NOT_AN_OBJECT),
         (GOOD | {"type": "click"}, Reason.UNSUPPORTED_TYPE),
         (GOOD | {"type": 3}, Reason.UNSUPPORTED_TYPE),
+        (GOOD | {"timestamp": 10**400}, Reason.INVALID_TIMESTAMP),
+        (GOOD | {"originalTimestamp": -(10**400)}, Reason.INVALID_TIMESTAMP),
         (GOOD | {"userId": None}, Reason.MISSING_IDENTITY),
         (GOOD | {"userId": "undefined", "anonymousId": "[object Object]"}, Reason.MISSING_IDENTITY),
         (GOOD | {"userId": "a\0b"}, Reason.MISSING_IDENTITY),
