@@ -42,7 +42,7 @@ def parse_time(value: object) -> int:
     if isinstance(value, bool):
         return INVALID
     if isinstance(value, int | float):
-        return _epoch(float(value))
+        return _epoch(value)
     if not isinstance(value, str):
         return INVALID
     text = value.strip()
