@@ -11,6 +11,7 @@ from streams.embedded.process import HOST, ChildProcess, free_port, require_free
 from streams.embedded.producer_ids import skip_producer_ids
 from streams.errors import ConfigurationError, UnavailableError
 from streams.kafka import wait_for_broker
+from streams.memory import KEEPING_ENV
 from streams.settings import KafkaSettings, Settings
 
 __all__ = ["Broker"]
@@ -81,7 +82,7 @@ class Broker:
         self._marker.touch()
         argv = [str(_binary()), "start", "--only", "kafka", "--kafka-port", str(self.port)]
         argv += ["--data-dir", str(self.data_dir), "--host", HOST]
-        child = self._child = ChildProcess("broker", argv, self.log, death_signal=signal.SIGTERM)
+        child = self._child = ChildProcess("broker", argv, self.log, env=KEEPING_ENV, death_signal=signal.SIGTERM)
         try:
             wait_for_broker(
                 Settings(kafka=KafkaSettings(bootstrap=self.bootstrap)), timeout_s, alive=lambda: child.alive

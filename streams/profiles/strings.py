@@ -99,6 +99,10 @@ class StringTable:
         _copy(self.offsets, self.data, ids, offsets, data)
         return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(data))
 
+    def every(self) -> pa.StringArray:
+        """Return all strings, each at its id."""
+        return self.take(np.arange(len(self), dtype=np.int32))
+
     def text(self, index: int) -> str:
         """Return one string."""
         return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode("utf-8", "replace")

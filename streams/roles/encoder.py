@@ -40,6 +40,8 @@ _FLUSH_S = 10.0
 #: Content waits while so many events do, for so long at most (what intake takes a quarter of a second for).
 _CLICKS_BEHIND = 25_000
 _PATIENCE_S = 10.0
+#: Behind a burst of clicks comes the commit of all it changed: it too is let by.
+_COMMIT_FOLLOWS_S = 1.0
 _RETRY_S = 1.0
 _IDLE_NICENESS = 19
 
@@ -50,7 +52,7 @@ CRASH_POINTS = ("after table", "after topic")
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     _let_others_go_first(settings.encoder.nice)
-    role = EncoderRole(settings)
+    role = EncoderRole(settings, stop=stop)
     try:
         while not stop.is_set():
             try:
@@ -79,11 +81,16 @@ class EncoderRole:
         Which encoder, topics, addresses.
     at : callable, optional
         Told the name of each point a crash could hit; tests raise there (`CRASH_POINTS`).
+    stop : threading.Event, optional
+        Ends its waiting.
     """
 
-    def __init__(self, settings: Settings, at: Callable[[str], None] = lambda point: None) -> None:
+    def __init__(
+        self, settings: Settings, at: Callable[[str], None] = lambda point: None, stop: threading.Event | None = None
+    ) -> None:
         self._settings = settings
         self._at = at
+        self._stop = stop or threading.Event()
         self._topics = settings.kafka.topics
         self._status = RoleStatus(settings.run_dir, settings.encoder.instance_id)
         self._stages = Stages()
@@ -105,6 +112,7 @@ class EncoderRole:
         self._consumer.subscribe([self._topics.content])
         self._poller = Poller(self._consumer)
         self._clicks_lag = GroupLag(settings, "intake", self._topics.events)
+        self._clicks_behind_at = -_COMMIT_FOLLOWS_S
         self._waiting: list[Content] = []
         self._totals = {"encoded": 0, "cached": 0, "missing": 0}
 
@@ -154,9 +162,15 @@ class EncoderRole:
 
     def _let_clicks_pass(self) -> None:
         """Wait while intake is behind, though not for ever: two roles that compute share a core's caches and units."""
-        give_up_at = time.monotonic() + _PATIENCE_S
-        while self._clicks_lag.records() > _CLICKS_BEHIND and time.monotonic() < give_up_at:
-            time.sleep(_POLL_S)
+        began = now = time.monotonic()
+        while now - began < _PATIENCE_S:
+            if self._clicks_lag.records() > _CLICKS_BEHIND:
+                self._clicks_behind_at = now
+            elif now - self._clicks_behind_at >= _COMMIT_FOLLOWS_S:
+                return
+            if self._stop.wait(_POLL_S):
+                return
+            now = time.monotonic()
 
     def _poll(self) -> list[Content]:
         contents = []

@@ -28,6 +28,7 @@ from streams.kafka import (
     producer_config,
     refuse_lost_place,
 )
+from streams.memory import keep_memory
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
@@ -42,12 +43,15 @@ log = logging.getLogger(__name__)
 _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
 _RETRY_S = 0.2
+#: What it holds under load: events that were fetched, a batch taken apart, another on its way.
+_MEMORY_BYTES = 128 << 20
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     settings.require_kafka()
     settings.require_clickhouse()
+    keep_memory(_MEMORY_BYTES)
     warm_up()
     intake = Intake(settings)
     sink = DeadLetterSink(settings)

@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from encoders import load_manifest, load_projection
 from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
+from streams.memory import keep_memory
 from streams.profiles import Layout
 from streams.profiles.segmentation import Segmentation
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
@@ -59,6 +60,8 @@ _SHARE_FOR_FITS = 0.1
 #: While clicks are behind nobody gains by a commit a second, and fewer of them write the same people less often.
 _COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
+#: What it holds beside its people: blocks, and a commit on its way.
+_MEMORY_BYTES = 128 << 20
 
 #: ClickHouse may go away, or run out of space, in any statement; what it held is safe, so the cure is the same.
 _MAY_PASS = (Transient, ClickHouseError, OSError)
@@ -76,6 +79,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         A second profiler, a position that the log no longer holds, settings that contradict what is stored.
     """
     refuse_second_profiler(settings)
+    keep_memory(_MEMORY_BYTES)
     warm_up()
     profiler = Profiler(settings)
     try:
@@ -157,16 +161,17 @@ class Profiler:
         """Send all changes on their way as one block; the next blocks are applied meanwhile."""
         self._end_commit()
         self._observe()
-        with self._stages("model"):
-            self._store_model()
-        self._at("after model")
+        stored = self._inserter.submit(self._store, self._take_model())
         self._committed_at = time.monotonic()
         changed = self._changed
+        with self._stages("pack"):
+            self._prepared = [(partition, partition.prepare(self._model_version)) for partition in changed]
+        with self._stages("model"):
+            stored.result()  # before any row that names it
+        self._at("after model")
         if not changed:
             self._renew_lease()
             return
-        with self._stages("pack"):
-            self._prepared = [(partition, partition.prepare(self._model_version)) for partition in changed]
         self._at("before insert")
         lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
         batches = commit_batches([prepared.part for _, prepared in self._prepared], lease_until_us)
@@ -384,26 +389,28 @@ class Profiler:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
         return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if p.settled})
 
-    def _store_model(self) -> None:
+    def _take_model(self) -> tuple[StoredModel, list[MintedSegment]] | None:
+        """Return a new version of the model, if there is one."""
         cause = self._segmentation.take_version()
         if cause is None:
-            return
+            return None
         self._model_version += 1
         model = self._segmentation.model
-        save_model(
-            self._client,
-            StoredModel(
-                self._model_version,
-                cause,
-                model.segment_ids.tolist(),
-                model.learned,
-                model.inertia_window,
-                self._vectors.space_id,
-                self._layout.layout_id,
-                self._segmentation.snapshot(),
-            ),
-            [MintedSegment(m.segment, m.cause, m.centre) for m in self._segmentation.take_minted()],
+        stored = StoredModel(
+            self._model_version,
+            cause,
+            model.segment_ids.tolist(),
+            model.learned,
+            model.inertia_window,
+            self._vectors.space_id,
+            self._layout.layout_id,
+            self._segmentation.snapshot(),
         )
+        return stored, [MintedSegment(m.segment, m.cause, m.centre) for m in self._segmentation.take_minted()]
+
+    def _store(self, version: tuple[StoredModel, list[MintedSegment]] | None) -> None:
+        if version is not None:
+            save_model(self._inserting_client, *version)
 
     def _load_model(self, version: int) -> None:
         stored = load_model(self._client, version, space_id=self._vectors.space_id, layout=self._layout.layout_id)

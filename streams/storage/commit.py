@@ -45,8 +45,8 @@ _PERSON, _POSITION = 0, 1
 class PeopleRows:
     """Columns of n people of one partition, ready for the table.
 
-    `ids` utf8, `states` binary, `traits` map<utf8, utf8>, `features` map<utf8, float64>, `touched` list<uint64>; the
-    others are int64 arrays (n,), times in microseconds UTC.
+    `ids` utf8, `states` binary, `traits` map<utf8, utf8>, `features` map<dictionary<utf8>, float64>, `touched`
+    list<uint64>; the others are int64 arrays (n,), times in microseconds UTC.
     """
 
     ids: pa.Array
@@ -163,7 +163,7 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
         "profile_id": (people.ids, pa.utf8(), position_id(part.partition)),
         "state": (people.states, people.states.type, b""),
         "traits": (people.traits, pa.map_(pa.utf8(), pa.utf8()), []),
-        "features": (people.features, pa.map_(pa.utf8(), pa.float64()), []),
+        "features": (people.features, pa.map_(pa.dictionary(pa.int32(), pa.utf8()), pa.float64()), []),
         "touched": (people.touched, pa.list_(pa.uint64()), []),
     }
     only_position = {

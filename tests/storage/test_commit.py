@@ -38,7 +38,11 @@ def people(names: list[str], *, segment: int = 3, previous: int = -2, events: in
         ids=pa.array(names, pa.utf8()),
         states=pa.array([b"\x00state of " + name.encode() for name in names], pa.binary()),
         traits=pa.array([[("plan", "pro")]] * n, pa.map_(pa.utf8(), pa.utf8())),
-        features=pa.array([[("event/Product Viewed", 2.0), ("sessions", 1.0)]] * n, pa.map_(pa.utf8(), pa.float64())),
+        features=pa.MapArray.from_arrays(
+            np.arange(0, 2 * n + 1, 2, np.int32),
+            pa.array(["event/Product Viewed", "sessions"] * n).dictionary_encode(),
+            pa.array([2.0, 1.0] * n),
+        ),
         touched=pa.array([[11, 2**63]] * n, pa.list_(pa.uint64())),
         event_count=full(events, np.uint64),
         first_seen_us=full(1_700_000_000_000_001),
