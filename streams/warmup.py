@@ -38,6 +38,7 @@ def warm_up() -> None:
     ids, weights = state.touches(rows)
     table.upsert(ids[:, 0].copy(), np.zeros((len(ids), 4), np.float32))
     interest(ids, weights, table)
+    state.row_of("u1")
     state.behaviour(rows), state.categories(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
     again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)

@@ -131,9 +131,8 @@ class PartitionState:
         KeyError
             Nobody has that id.
         """
-        before = self.people
-        row = self._people.intern_one(profile_id)
-        if row >= before:
+        row = self._people.find_one(profile_id)
+        if row < 0:
             raise KeyError(profile_id)
         return row
 

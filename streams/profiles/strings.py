@@ -77,6 +77,12 @@ class StringTable:
         """Return the id of one string."""
         return int(self.intern(pa.array([text], pa.utf8()))[0])
 
+    def find_one(self, text: str) -> int:
+        """Return the id of one string, -1 when it isn't here."""
+        offsets, data = string_buffers(pa.array([text], pa.utf8()))
+        found = _find_at(data, 0, int(offsets[-1]), self.offsets, self.data, self._slots, self.seed)
+        return max(int(found), -1)
+
     def reserve(self, strings: int, size: int) -> None:
         """Make room for so many more strings and bytes, so that kernels may add them."""
         needed = len(self) + strings
@@ -109,18 +115,17 @@ class StringTable:
 
 
 @kernel
-def intern_at(
-    source: Bytes, start: int, stop: int, size: Int64s, offsets: Int64s, data: Bytes, fixed: UInt64s, slots: Int32s,
-    seed: np.uint64,
-) -> int:  # fmt: skip
-    """Return the id of `source[start:stop]`, adding it when new; the caller has reserved room."""
+def _find_at(
+    source: Bytes, start: int, stop: int, offsets: Int64s, data: Bytes, slots: Int32s, seed: np.uint64
+) -> np.int64:
+    """Return the id of `source[start:stop]`, or -1 - the slot that it would take."""
     mask = np.uint64(len(slots) - 1)
     length = stop - start
     slot = bytes_hash(source, start, stop, seed) & mask
     while True:
         index = slots[slot]
         if index < 0:
-            break
+            return -1 - np.int64(slot)
         begin = offsets[index]
         if offsets[index + 1] - begin == length:
             same = True
@@ -129,15 +134,27 @@ def intern_at(
                     same = False
                     break
             if same:
-                return int(index)
+                return np.int64(index)
         slot = (slot + np.uint64(1)) & mask
+
+
+@kernel
+def intern_at(
+    source: Bytes, start: int, stop: int, size: Int64s, offsets: Int64s, data: Bytes, fixed: UInt64s, slots: Int32s,
+    seed: np.uint64,
+) -> int:  # fmt: skip
+    """Return the id of `source[start:stop]`, adding it when new; the caller has reserved room."""
+    found = _find_at(source, start, stop, offsets, data, slots, seed)
+    if found >= 0:
+        return int(found)
+    length = stop - start
     index = size[0]
     begin = size[1]
     for i in range(length):
         data[begin + i] = source[start + i]
     offsets[index + 1] = begin + length
     fixed[index] = bytes_hash(source, start, stop, np.uint64(0))
-    slots[slot] = index
+    slots[-1 - found] = index
     size[0] = index + 1
     size[1] = begin + length
     return int(index)

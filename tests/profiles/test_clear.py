@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 
 from streams.profiles import PartitionState
 from tests.profiles.test_state import RECORD_US, blocks, events, new_state
 
 LATER_US = RECORD_US + 3_600_000_000  # the dedup window has passed: events come again under the same ids
+
+
+def names(state: PartitionState) -> list[str]:
+    return list(state.ids(np.arange(state.people, dtype=np.int32)).to_pylist())
 
 
 def packed(state: PartitionState, people: list[str]) -> dict[str, bytes]:
@@ -23,7 +28,7 @@ def test_a_cleared_person_starts_from_nothing(first: list[dict[str, object]], th
         for offset, block in enumerate(blocks(first, [])):
             state.apply(block, offset=offset, record_time_us=RECORD_US)
     erased = str(first[0]["userId"])
-    if disturbed.people and erased in disturbed.ids(np.arange(disturbed.people, dtype=np.int32)).to_pylist():
+    if erased in names(disturbed):
         row = disturbed.row_of(erased)
         disturbed.clear(row)
         assert not disturbed.present(np.array([row], np.int32))[0]
@@ -32,8 +37,17 @@ def test_a_cleared_person_starts_from_nothing(first: list[dict[str, object]], th
         for offset, block in enumerate(blocks(then, []), start=10):
             state.apply(block, offset=offset, record_time_us=LATER_US)
 
-    everybody = disturbed.ids(np.arange(disturbed.people, dtype=np.int32)).to_pylist()
-    again = [name for name in everybody if name == erased and erased in {str(event["userId"]) for event in then}]
+    everybody = names(disturbed)
+    again = [erased] if erased in names(fresh) else []
     assert packed(disturbed, again) == packed(fresh, again)
     others = [name for name in everybody if name != erased]
     assert packed(disturbed, others) == packed(kept, others)
+
+
+def test_asking_for_somebody_unknown_adds_nobody() -> None:
+    state = new_state()
+
+    with pytest.raises(KeyError, match="nobody"):
+        state.row_of("nobody")
+
+    assert state.people == 0
