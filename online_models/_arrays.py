@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._kernels import LARGEST, first_unusable
+from ._distances import LARGEST, first_unusable
 from .errors import NotFiniteError, ShapeError
 
 __all__ = ["Vectors", "as_block", "finite_features", "read_only", "refuse_unusable"]

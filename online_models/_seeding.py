@@ -90,24 +90,3 @@ def plus_plus(X: Floats, k: int, state: State) -> Floats:
         nearest[:] = best
         total = least
     return C
-
-
-@njit(cache=True)
-def best_place(X: Floats, now: Floats, without: Floats, candidates: int, state: State) -> tuple[int, float]:
-    """Row of X that makes the best new centre among `candidates` drawn in proportion to `now`.
-
-    `now` and `without` are squared distances (n,) to the nearest centre now, and among those that stay.
-    Returns (row, inertia with it); row -1 when every vector lies on a centre.
-    """
-    trial = np.empty(X.shape[0])
-    total = now.sum()
-    least = np.inf
-    place = -1
-    if total > 0.0:
-        for _ in range(candidates):
-            row = _sample(now, total, state)
-            inertia = _with_candidate(X, row, without, trial)
-            if inertia < least:
-                least = inertia
-                place = row
-    return place, least

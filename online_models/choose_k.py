@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import _kernels
-from ._arrays import as_block, read_only, refuse_unusable
-from ._fitting import POWER, fit_centres
+from ._arrays import as_block, refuse_unusable
+from ._fitting import fit_centres
+from ._lloyd import centred, two_nearest
 from .errors import ShapeError
 
 __all__ = ["Advice", "Choice", "bic", "choose_k", "simplified_silhouette"]
@@ -71,7 +71,7 @@ def simplified_silhouette(vectors: npt.ArrayLike, centers: npt.ArrayLike) -> flo
     if len(place) < 2:
         return math.nan
     labels, first, second = np.empty(len(block), np.int64), np.empty(len(block)), np.empty(len(block))
-    _kernels.two_nearest(block, place, np.arange(block.shape[1]), POWER, labels, first, second)
+    two_nearest(block, place, labels, first, second)
     near, next_ = np.sqrt(first), np.sqrt(second)
     # a vector on two centres at once is on the border between them: 0
     return float(np.divide(next_ - near, next_, out=np.zeros(len(block)), where=next_ > 0).mean())
@@ -96,7 +96,7 @@ def bic(vectors: npt.ArrayLike, centers: npt.ArrayLike) -> float:
         msg = f"BIC needs more vectors than centres, got {n} and {k}"
         raise ShapeError(msg)
     labels, first, second = np.empty(n, np.int64), np.empty(n), np.empty(n)
-    _kernels.two_nearest(block, place, np.arange(d), POWER, labels, first, second)
+    two_nearest(block, place, labels, first, second)
     variance = first.sum() / (d * (n - k))
     if variance <= 0:
         return -math.inf
@@ -169,4 +169,5 @@ def _pair(vectors: npt.ArrayLike, centers: npt.ArrayLike) -> tuple[Floats, Float
     if not len(block) or not len(place):
         msg = f"at least one vector and one centre are needed, got {len(block)} and {len(place)}"
         raise ShapeError(msg)
-    return read_only(block.astype(np.float64)), np.array(place, np.float64)
+    vectors, mean = centred(block.astype(np.float64))
+    return vectors, place - mean

@@ -1,8 +1,8 @@
 """Online k-means: River's contract on dicts, numba loops on arrays.
 
 The two modes share one loop and differ in what surrounds it. `strict` is `river.cluster.KMeans`, bit for bit, without
-its side effect in `predict_one`. `adaptive` starts from Lloyd's rounds on the first vectors, lets young centres move
-faster, and now and then moves the least useful centre to where it is missed most.
+its side effect in `predict_one`. `adaptive` starts from a fit to the first vectors, lets young and drifting centres
+move faster, and now and then moves the least useful centre to where it is missed most.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ import numpy as np
 import numpy.typing as npt
 from river import base
 
-from . import _kernels, _snapshots
+from . import _learning, _snapshots
 from ._arrays import as_block, finite_features, read_only, refuse_unusable
+from ._distances import POWER
 from ._features import Features
-from ._fitting import POWER, best_swap, fit_centres, settle, squared_distances
+from ._fitting import fit_centres, squared_distances
 from ._frames import arranged, is_frame, read_frame, series_like
+from ._looks import Looks
+from ._pace import Pace
+from ._search import improve
+from ._window import TURN, WINDOW, Window, as_since_2
 from .changes import Change
 from .errors import ShapeError, SnapshotError
 
@@ -31,11 +36,8 @@ __all__ = ["UNASSIGNED", "KMeans"]
 UNASSIGNED = -2  # label of a vector while the model has no centres; -1 is kept for noise (density models)
 
 WARM_UP = 1_000  # vectors before the first fit (DESIGN 9)
-WINDOW = 2_000  # vectors a swap is decided on
-SWAP_EVERY = 2_000  # vectors between attempts to swap
-GAIN = 0.01  # part of the window's inertia a swap has to save; with .02 digits stopped at 1.02-1.10 of batch Lloyd
 CHANGES_KEPT = 1_000  # undrained changes; memory stays bounded when nobody drains
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2  # 1 had no rates and looks, and a window of 2,000
 
 Mode = Literal["adaptive", "strict"]
 Centres = npt.NDArray[np.float64]
@@ -56,10 +58,10 @@ class KMeans(base.Clusterer):
         Part of the way a centre moves towards a vector (River's `halflife`), in (0, 1].
     mode
         "strict": labels and centres equal `river.cluster.KMeans(n_clusters, halflife=rate, seed=seed)` bit for bit.
-        "adaptive": the first 1,000 vectors are collected, then fitted with Lloyd's rounds; from then on the step is
-        max(1 / vectors of the centre, rate). After every 2,000 vectors a centre that took fewer than 1 / rate of the
-        last 2,000 moves to the mean of those, and the centre whose removal costs least moves to the best of 8
-        D2-sampled ones, as long as that makes their inertia 1 % lower after three of Lloyd's rounds with and without.
+        "adaptive": the first 1,000 vectors are collected, then fitted; from then on the step of a centre is
+        max(1 / its vectors, rate), more while it drifts (`_pace`). After every 2,000 vectors, seldom while nothing
+        changes (`_looks`), the newest 4,000 are looked at (`_search`): centres follow Lloyd's rounds on them, and the
+        one that is missed least moves to halve the cluster that gains most, as long as that saves .5 %.
     init
         First centres (k, d), for features 0..d-1. Without it strict draws them as River does and adaptive warms up.
     seed
@@ -115,9 +117,9 @@ class KMeans(base.Clusterer):
         self._counts = np.full(len(self._centers), 0 if init is None else 1, np.int64)
         self._ids = np.array([self._mint() for _ in self._centers], np.int64)
         self._features = Features(range(self._centers.shape[1]))
-        self._window = np.zeros((WINDOW if mode == "adaptive" else 0, len(self._features)))
-        self._filled = 0  # vectors in the window, a ring whose next slot is learned % WINDOW
-        self._inertias = np.full(WINDOW, np.nan)  # squared distances on arrival, the same ring
+        self._window = Window(len(self._features), vectors=mode == "adaptive")
+        self._looks = Looks()
+        self._pace = Pace(rate, self._centers, self._counts)
 
     def _first_centers(self) -> Centres:
         if self.init is None:
@@ -159,7 +161,7 @@ class KMeans(base.Clusterer):
     @property
     def inertia_window(self) -> float:
         """Mean squared distance of the last 2,000 vectors to their centres as they were on arrival; 0 before any."""
-        known = self._inertias[~np.isnan(self._inertias)]
+        known = self._window.newest_squared(self._learned)
         return float(known.mean()) if len(known) else 0.0
 
     @property
@@ -250,7 +252,7 @@ class KMeans(base.Clusterer):
             centers, order = self._centers, self._features.order
             if not len(self._features):
                 centers, order = self._drawn(block.shape[1], self._peek()), np.arange(block.shape[1])
-            predict = _kernels.predict_blocked if _kernels.blocked_pays(centers) else _kernels.predict_rows
+            predict = _learning.predict_blocked if _learning.blocked_pays(centers) else _learning.predict_rows
             predict(block, centers, order, POWER, labels)
         return labels
 
@@ -267,10 +269,10 @@ class KMeans(base.Clusterer):
         bool
             Whether the model has centres now; False when nothing was learned yet.
         """
-        if not self.ready and self._filled:
-            buffered = self._window[: self._filled]
+        if not self.ready and self._window.filled:
+            buffered = self._window.newest(self._learned)
             self._fit(buffered, "warm-up")
-            self._inertias[: self._filled] = squared_distances(buffered, self._centers)[1]
+            self._window.squared[: len(buffered)] = squared_distances(buffered, self._centers)[1]
         return self.ready
 
     def refit(self, vectors: npt.ArrayLike, cause: str) -> list[Change]:
@@ -310,14 +312,12 @@ class KMeans(base.Clusterer):
         Parameters
         ----------
         window
-            False leaves out the last 2,000 vectors of an adaptive model (8 * 2,000 * d bytes): the restored model then
-            makes no swap until it has collected 2,000 new ones. A model that warms up always keeps them.
+            False leaves out the newest 4,000 vectors of an adaptive model (8 * 4,000 * d bytes): the restored model
+            then takes no look until it has collected 2,000 new ones. A model that warms up always keeps them.
         """
         if not all(isinstance(name, str | int) for name in self.features):
             msg = f"a snapshot keeps features named by text or whole numbers, not {self.features!r}"
             raise SnapshotError(msg)
-        filled = self._filled if window or not self.ready else 0
-        slots = filled if filled in {0, self._learned} else WINDOW  # a ring that began at slot 0 is kept to its end
         version, draws, spare = self._draws.getstate()
         values = {
             "n_clusters": self.n_clusters,
@@ -331,9 +331,9 @@ class KMeans(base.Clusterer):
             "centers": self._centers,
             "counts": self._counts,
             "ids": self._ids,
-            "filled": filled,
-            "window": self._window[:slots],
-            "inertias": self._inertias,
+            **self._window.snapshot(self._learned, vectors=window or not self.ready),
+            "pace": self._pace.snapshot(),
+            "looks": self._looks.snapshot(),
             "state": self._state,
             "draws": [version, np.array(draws, np.uint32), spare],
             "changes": [asdict(change) for change in self._changes],
@@ -349,8 +349,10 @@ class KMeans(base.Clusterer):
         SnapshotError
             Not a k-means snapshot, or of a release this one can't read.
         """
-        _, values = _snapshots.decode("kmeans", range(1, SNAPSHOT_VERSION + 1), data)
+        version, values = _snapshots.decode("kmeans", range(1, SNAPSHOT_VERSION + 1), data)
         try:
+            if version == 1:
+                values = as_since_2(values)
             model = cls(values["n_clusters"], values["rate"], values["mode"], values["init"], values["seed"])
             model._load(values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -366,10 +368,13 @@ class KMeans(base.Clusterer):
         self._features = Features(values["features"])
         self._learned, self._next_id = values["learned"], values["next_id"]
         self._centers, self._counts, self._ids = values["centers"], values["counts"], values["ids"]
-        self._inertias, self._state = values["inertias"], values["state"]
-        self._filled = values["filled"]
-        self._window = np.zeros((WINDOW if self.mode == "adaptive" else 0, d))
-        self._window[: len(values["window"])] = values["window"]
+        self._state = values["state"]
+        self._window = Window(d, vectors=self.mode == "adaptive")
+        self._window.restore(values, self._learned)
+        self._pace = Pace(self.rate, self._centers, self._counts)
+        if "pace" in values:
+            self._pace.restore(values["pace"])
+            self._looks.restore(values["looks"])
         version, draws, spare = values["draws"]
         self._draws.setstate((version, tuple(draws.tolist()), spare))
         for change in values["changes"]:
@@ -382,30 +387,27 @@ class KMeans(base.Clusterer):
         n = len(block)
         labels = np.full(n, UNASSIGNED, np.int64)
         adaptive = self.mode == "adaptive"
-        learn = _kernels.learn_blocked if _kernels.blocked_pays(self._centers) else _kernels.learn_rows
+        learn = _learning.learn_blocked if _learning.blocked_pays(self._centers) else _learning.learn_rows
         done = 0
+        window = self._window
         if not self.ready:
-            done = min(n, WARM_UP - self._filled)
-            self._window[self._filled : self._filled + done] = block[:done]
-            self._filled += done
+            done = min(n, WARM_UP - window.filled)
+            window.vectors[window.filled : window.filled + done] = block[:done]
+            window.filled += done
             self._learned += done
-            if self._filled >= WARM_UP:
+            if window.filled >= WARM_UP:
                 self.finish_warmup()
         while done < n:
-            part = min(n - done, SWAP_EVERY - self._learned % SWAP_EVERY)
+            part = min(n - done, TURN - self._learned % TURN)
             learn(
-                block[done : done + part], self._centers, self._counts, self._features.order, POWER, float(self.rate),
-                adaptive, self._window, self._inertias, self._learned % WINDOW, labels[done : done + part],
+                block[done : done + part], self._centers, self._counts, self._features.order, POWER, self._pace.rates,
+                adaptive, window.vectors, window.squared, self._learned % WINDOW, labels[done : done + part],
             )  # fmt: skip
             done += part
             self._learned += part
-            self._filled = min(self._filled + part, len(self._window))
-            if self._filled == WINDOW and self._learned % SWAP_EVERY == 0:
-                settle(self._window, self._centers, 1 / self.rate)
-                # from a bad start every centre may have to move; once all are right the first attempt fails
-                for _ in range(self.n_clusters):
-                    if not self._swap():
-                        break
+            window.filled = min(window.filled + part, len(window.vectors))
+            if window.filled >= TURN and self._learned % TURN == 0:
+                self._take_turn()
         return labels
 
     def _learn_frame(self, names: list[Hashable], block: Centres) -> Labels:
@@ -443,7 +445,7 @@ class KMeans(base.Clusterer):
         closest = self._nearest(row, self._centers, order)
         centre = self._centers[closest]
         columns = self._features.columns(values)
-        self._inertias[self._learned % WINDOW] = ((row[0] - centre) ** 2).sum()
+        self._window.squared[self._learned % WINDOW] = ((row[0] - centre) ** 2).sum()
         centre[columns] += self.rate * (row[0, columns] - centre[columns])
         self._counts[closest] += 1
         self._learned += 1
@@ -454,34 +456,45 @@ class KMeans(base.Clusterer):
         before = float(squared_distances(vectors, self._centers)[1].sum()) if self.ready else math.inf
         fit = fit_centres(vectors, self._centers, old_ids, self.n_clusters, self._state, self._mint)
         self._centers, self._counts, self._ids = fit.centers, fit.counts, fit.ids
+        self._pace = Pace(self.rate, self._centers, self._counts)
         retired = tuple(int(i) for i in old_ids if i not in fit.ids)
         return self._record(cause, fit.minted, retired, before, fit.inertia)
 
-    def _swap(self) -> bool:
-        """Move the cheapest centre, or add one while there are fewer than n_clusters, if that pays."""
-        grow = len(self._centers) < self.n_clusters
-        swap = best_swap(self._window, self._centers, grow=grow, state=self._state)
-        if swap is None or swap.after > (1 - GAIN) * swap.before:
-            return False
-        retired = () if grow else (int(self._ids[swap.moved]),)
-        if grow:
-            self._counts = np.append(self._counts, 0)
-            self._ids = np.append(self._ids, UNASSIGNED)
-        self._centers = swap.centers
-        self._counts[swap.moved] = swap.count
-        self._ids[swap.moved] = minted = self._mint()
-        self._record("grow" if grow else "swap", (minted,), retired, swap.before, swap.after)
-        return True
+    def _take_turn(self) -> None:
+        """Let rates follow what drifts; when it is time, bring the centres to a good optimum of the window."""
+        squared = self._window.newest_squared(self._learned)
+        self._pace.follow(self._centers, self._counts, float(squared.mean()))
+        if self._looks.due(squared, drifts=self._pace.drifts):
+            self._looks.done(squared, moved=self._look())
+
+    def _look(self) -> bool:
+        """Improve the centres; return whether any moved elsewhere or was added."""
+        window = self._window.newest(self._learned, TURN if self._pace.drifts else WINDOW)
+        better = improve(window, self._centers, self.n_clusters, 1 / self._pace.rates)
+        added = len(better.centers) - len(self._centers)
+        self._centers = better.centers
+        self._counts = np.append(self._counts, np.zeros(added, np.int64))
+        self._ids = np.append(self._ids, np.full(added, UNASSIGNED))
+        for move in better.moves:
+            retired = self._ids[move.place]
+            self._ids[move.place] = minted = self._mint()
+            self._counts[move.place] = max(int(better.members[move.place]), 1)
+            grown = retired == UNASSIGNED
+            self._record(
+                "grow" if grown else "swap", (minted,), () if grown else (int(retired),), move.before, move.after
+            )
+        self._pace.start_again(self._centers, self._counts, better.members, [move.place for move in better.moves])
+        return bool(better.moves)
 
     def _nearest(self, row: Centres, centers: Centres, order: Labels) -> int:
         labels = np.zeros(1, np.int64)
-        _kernels.predict_rows(read_only(row), centers, order, POWER, labels)
+        _learning.predict_rows(read_only(row), centers, order, POWER, labels)
         return int(labels[0])
 
     def _provisional(self, values: Mapping[Hashable, float]) -> int:
         """Label before there are centres: the nearest of the first n_clusters distinct vectors collected."""
         distinct: dict[bytes, Centres] = {}
-        for vector in self._window[: self._filled]:
+        for vector in self._window.newest(self._learned):
             distinct.setdefault(vector.tobytes(), vector)
             if len(distinct) == self.n_clusters:
                 break
@@ -497,7 +510,8 @@ class KMeans(base.Clusterer):
             self._centers = self._drawn(len(new), self._draws)
         else:
             self._centers = np.hstack([self._centers, np.zeros((len(self._centers), len(new)))])
-        self._window = np.hstack([self._window, np.zeros((len(self._window), len(new)))])
+        self._window.add_columns(len(new))
+        self._pace.add_columns(len(new))
         self._features.add(new)
 
     def _drawn(self, columns: int, draws: random.Random) -> Centres:

@@ -10,7 +10,7 @@ from numba import njit
 
 from . import _snapshots
 from ._arrays import as_block
-from ._kernels import LARGEST
+from ._distances import LARGEST
 from .errors import NotFiniteError, SnapshotError
 
 __all__ = ["StandardScaler"]

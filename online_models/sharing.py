@@ -12,7 +12,6 @@ before; repeats and updates of another base are dropped. Only the merger mints v
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar
@@ -20,18 +19,18 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from . import _kernels, _snapshots
+from . import _learning, _snapshots
 from ._arrays import as_block, refuse_unusable
-from ._fitting import POWER, best_swap
+from ._distances import POWER
+from ._search import improve
 from .changes import Change
 from .errors import OnlineModelError, ShapeError, SnapshotError
 
 __all__ = ["LocalLearner", "Merger", "SharedModel", "Update", "merge_centres", "retention"]
 
 SAMPLE = 256  # vectors an update carries for the merger's window: 8 learners fill it in a round
-WINDOW = 2_000  # as in k-means: vectors a swap is decided on, vectors between attempts, what it has to save
+WINDOW = 2_000  # as in k-means: vectors a look is taken at, and vectors between looks
 SWAP_EVERY = 2_000
-GAIN = 0.02
 WORKERS_KEPT = 1_000  # workers a model remembers, the newest; a name is one life of one process, so names pile up
 CHANGES_KEPT = 1_000
 FORMAT_VERSION = 1
@@ -241,11 +240,12 @@ class LocalLearner:
         refuse_unusable(block)
         labels = np.zeros(len(block), np.int64)
         counts = self._base.counts + self._learned
-        kernel = _kernels.learn_blocked if _kernels.blocked_pays(self._centers) else _kernels.learn_rows
+        kernel = _learning.learn_blocked if _learning.blocked_pays(self._centers) else _learning.learn_rows
         if len(block):
             kernel(
-                block, self._centers, counts, np.arange(block.shape[1]), POWER, float(self._base.rate), True,
-                self._window, self._inertias, self._at % len(self._window), labels,
+                block, self._centers, counts, np.arange(block.shape[1]), POWER,
+                np.full(len(counts), self._base.rate), True, self._window, self._inertias,
+                self._at % len(self._window), labels,
             )  # fmt: skip
         self._learned = counts - self._base.counts
         self._at += len(block)
@@ -256,7 +256,7 @@ class LocalLearner:
         block = as_block(X, self._centers.shape[1])
         refuse_unusable(block)
         labels = np.zeros(len(block), np.int64)
-        kernel = _kernels.predict_blocked if _kernels.blocked_pays(self._centers) else _kernels.predict_rows
+        kernel = _learning.predict_blocked if _learning.blocked_pays(self._centers) else _learning.predict_rows
         kernel(block, self._centers, np.arange(self._centers.shape[1]), POWER, labels)
         return labels
 
@@ -323,7 +323,6 @@ class Merger:
         self._window: deque[npt.NDArray[np.float32]] = deque(maxlen=WINDOW)
         self._since_swap = 0
         self._learned = int(model.counts.sum())
-        self._state = np.array([random.Random(seed).getrandbits(64)], np.uint64)  # noqa: S311
         self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
         self.outcomes: dict[Outcome, int] = {"taken": 0, "repeat": 0, "wrong base": 0, "misfit": 0}
 
@@ -365,7 +364,7 @@ class Merger:
         self._since_swap += int(counts.sum())
         if self._since_swap >= SWAP_EVERY and len(self._window) == WINDOW:
             self._since_swap = 0
-            self._swap()
+            self._look()
         return self._model
 
     def _judge(self, update: Update) -> Outcome:
@@ -381,21 +380,20 @@ class Merger:
             return "misfit"
         return "taken"
 
-    def _swap(self) -> None:
-        """Move the cheapest centre to where it is missed most, as KMeans does, if the window says that it pays."""
+    def _look(self) -> None:
+        """Bring the centres to a good optimum of the window, as KMeans does."""
         model = self._model
-        swap = best_swap(np.array(self._window, np.float64), model.centers, grow=False, state=self._state)
-        if swap is None or swap.after > (1 - GAIN) * swap.before:
-            return
+        k = len(model.centers)
+        better = improve(np.array(self._window, np.float64), model.centers, k, np.full(k, 1 / model.rate))
         ids, counts = model.ids.copy(), model.counts.copy()
-        retired = int(ids[swap.moved])
-        ids[swap.moved], counts[swap.moved] = self._next_id, swap.count
-        self._next_id += 1
-        self._model = replace(model, centers=swap.centers, counts=counts, ids=ids, next_id=self._next_id)
-        centre = swap.centers[swap.moved].copy()
-        self._changes.append(
-            Change(int(ids[swap.moved]), centre, "swap", self._learned, (retired,), swap.before, swap.after)
-        )
+        for move in better.moves:
+            retired, centre = int(ids[move.place]), better.centers[move.place].copy()
+            ids[move.place], counts[move.place] = self._next_id, max(int(better.members[move.place]), 1)
+            self._next_id += 1
+            self._changes.append(
+                Change(int(ids[move.place]), centre, "swap", self._learned, (retired,), move.before, move.after)
+            )
+        self._model = replace(model, centers=better.centers, counts=counts, ids=ids, next_id=self._next_id)
 
 
 def _values(record: SharedModel | Update) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from . import _kernels
 from ._arrays import as_block, read_only, refuse_unusable
-from ._fitting import POWER
+from ._distances import POWER, Floats, Ints, Vectors, nearest
 from .errors import ShapeError
 from .kmeans import UNASSIGNED
 
@@ -116,7 +116,7 @@ class Stabiliser:
         if not self._smooth.shape[1]:
             self._smooth = np.zeros((len(self._labels), block.shape[1]), np.float32)
         self.resize(int(at.max()) + 1)
-        _kernels.stabilise_rows(
+        _stabilise_rows(
             read_only(at), block, self._smooth, self._seen, self._labels, centers, model.segment_ids,
             np.arange(block.shape[1]), POWER, self.alpha, 1.0 - self.margin, out,
         )  # fmt: skip
@@ -175,3 +175,48 @@ class Stabiliser:
             msg = f"row {at.max()} is unknown, there are {len(self._labels)}"
             raise ShapeError(msg)
         return at
+
+
+@njit(cache=True)
+def _stabilise_rows(
+    rows: Ints,
+    X: Vectors,
+    smooth: npt.NDArray[np.float32],
+    seen: npt.NDArray[np.bool_],
+    labels: Ints,
+    C: Floats,
+    ids: Ints,
+    order: Ints,
+    power: float,
+    weight: float,
+    keep: float,
+    out: Ints,
+) -> None:
+    """Move each person's smoothed vector, then decide its segment id; events in order.
+
+    `keep` is the factor on the squared distance to the present centre that another centre has to reach.
+    """
+    n, d = X.shape
+    k = C.shape[0]
+    x = np.empty(d)
+    scores = np.empty(k)
+    for i in range(n):
+        r = rows[i]
+        if seen[r]:
+            for j in range(d):
+                smooth[r, j] += weight * (X[i, j] - smooth[r, j])
+        else:
+            for j in range(d):
+                smooth[r, j] = X[i, j]
+            seen[r] = True
+        if k:
+            for j in range(d):
+                x[j] = smooth[r, j]
+            best = nearest(x, C, order, power, scores)
+            present = -1
+            for c in range(k):
+                if ids[c] == labels[r]:
+                    present = c
+            if present < 0 or (best != present and scores[best] <= keep * scores[present]):
+                labels[r] = ids[best]
+        out[i] = labels[r]

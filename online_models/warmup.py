@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._kernels import BLOCKED_DEPTH
+from ._learning import BLOCKED_DEPTH
+from ._window import TURN
 from .density import DBSTREAM
-from .kmeans import SWAP_EVERY, KMeans
+from .kmeans import KMeans
 from .scaling import StandardScaler
 from .stability import Stabiliser
 
@@ -15,7 +16,7 @@ __all__ = ["warm_up_kernels"]
 
 def warm_up_kernels() -> None:
     """Run every kernel once for each type of input; about 15 s the first time, under 1 s from the cache."""
-    vectors = np.random.default_rng(0).normal(size=(SWAP_EVERY, 4))
+    vectors = np.random.default_rng(0).normal(size=(TURN, 4))
     for block in (vectors, vectors.astype(np.float32)):
         adaptive = KMeans(n_clusters=2, seed=0)
         adaptive.learn_many(block)

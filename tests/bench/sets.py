@@ -111,6 +111,8 @@ SETS: dict[str, tuple[int, Callable[[int], Labelled]]] = {
     "wine": (3, lambda seed: repeated(lambda: load_wine(return_X_y=True), seed)),
     "breast cancer": (2, lambda seed: repeated(lambda: load_breast_cancer(return_X_y=True), seed)),
     "image segments": (7, lambda seed: repeated(lambda: of_river(datasets.ImageSegments()), seed)),
+    "bananas": (2, lambda seed: repeated(lambda: of_river(datasets.Bananas()), seed)),
+    "shuttle": (7, lambda seed: repeated(lambda: of_river(datasets.Shuttle()), seed)),
 }
 
 #: Name -> settings of DBSTREAM, and the set by seed.

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models import UNASSIGNED, KMeans
+from online_models._window import TURN
 from online_models.changes import continue_centres
-from online_models.kmeans import SWAP_EVERY, WARM_UP
+from online_models.kmeans import WARM_UP
 
 
 def blobs(centers: np.ndarray, n: int, noise: float = 0.1, seed: int = 0) -> np.ndarray:
@@ -57,7 +58,7 @@ def test_finish_warmup_makes_as_many_centres_as_vectors_differ_and_grows_later()
     model.learn_many(np.repeat(CORNERS[:2], 5, axis=0))
     assert model.finish_warmup()
     assert sorted(model.centers.tolist()) == CORNERS[:2].tolist()
-    model.learn_many(blobs(CORNERS, 4 * SWAP_EVERY))
+    model.learn_many(blobs(CORNERS, 4 * TURN))
     assert spread(model, CORNERS) < 0.2
     assert [c.cause for c in model.changes] == ["warm-up", "warm-up", "grow", "grow"]
     assert model.segment_ids.tolist() == [0, 1, 2, 3]
@@ -66,10 +67,10 @@ def test_finish_warmup_makes_as_many_centres_as_vectors_differ_and_grows_later()
 def test_a_swap_moves_the_cheapest_centre_and_mints_an_id() -> None:
     init = np.array([[0.0, 0.0], [8.0, 0.0], [8.1, 0.0], [4.0, 8.0]])  # two on one blob, one between two
     model = KMeans(4, init=init, seed=1)
-    model.learn_many(blobs(CORNERS, 2 * SWAP_EVERY))
+    model.learn_many(blobs(CORNERS, 2 * TURN))
     assert spread(model, CORNERS) < 0.2
     (change,) = model.changes
-    assert (change.cause, change.segment_id, change.learned) == ("swap", 4, SWAP_EVERY)
+    assert (change.cause, change.segment_id, change.learned) == ("swap", 4, TURN)
     assert change.retired[0] in {1, 2}
     assert change.inertia_after < 0.98 * change.inertia_before
     assert sorted(model.segment_ids.tolist()) == sorted({0, 1, 2, 3, 4} - set(change.retired))
@@ -79,7 +80,7 @@ def test_ids_are_never_used_again() -> None:
     model = KMeans(4, seed=1)
     minted: list[int] = []
     for place in range(6):
-        model.learn_many(blobs(CORNERS + 100.0 * place, 3 * SWAP_EVERY, seed=place))
+        model.learn_many(blobs(CORNERS + 100.0 * place, 3 * TURN, seed=place))
         minted += [change.segment_id for change in model.drain_changes()]
         model = KMeans.from_snapshot(model.snapshot())
     assert minted == list(range(len(minted)))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models import KMeans, _kernels
+from online_models import KMeans, _learning
 from online_models._arrays import read_only
-from online_models._fitting import POWER
+from online_models._distances import POWER
 
 from .test_strict import river_centers, river_from, streams
 
@@ -21,8 +21,8 @@ Learned = tuple[list[int], bytes, list[int], bytes]
 def learned(kernel: Callable[..., None], init: np.ndarray, vectors: np.ndarray, rate: float, adaptive: bool) -> Learned:
     centers, counts, labels = init.copy(), np.zeros(len(init), np.int64), np.zeros(len(vectors), np.int64)
     window, inertias = np.zeros((7, init.shape[1])), np.zeros(7)
-    order = np.arange(init.shape[1])
-    kernel(read_only(vectors), centers, counts, order, POWER, rate, adaptive, window, inertias, 3, labels)
+    order, rates = np.arange(init.shape[1]), np.full(len(init), rate)
+    kernel(read_only(vectors), centers, counts, order, POWER, rates, adaptive, window, inertias, 3, labels)
     return labels.tolist(), centers.tobytes(), counts.tolist(), window.tobytes()
 
 
@@ -31,11 +31,11 @@ def learned(kernel: Callable[..., None], init: np.ndarray, vectors: np.ndarray, 
 def test_the_blocked_loop_is_the_plain_loop(stream: tuple[np.ndarray, np.ndarray, float], adaptive: bool) -> None:
     init, vectors, rate = stream
     vectors = np.vstack([vectors, vectors[::-1]])
-    expected = learned(_kernels.learn_rows, init, vectors, rate, adaptive)
-    assert learned(_kernels.learn_blocked, init, vectors, rate, adaptive) == expected
+    expected = learned(_learning.learn_rows, init, vectors, rate, adaptive)
+    assert learned(_learning.learn_blocked, init, vectors, rate, adaptive) == expected
     plain, blocked = np.zeros((2, len(vectors)), np.int64)
-    _kernels.predict_rows(read_only(vectors), init, np.arange(init.shape[1]), POWER, plain)
-    _kernels.predict_blocked(read_only(vectors), init, np.arange(init.shape[1]), POWER, blocked)
+    _learning.predict_rows(read_only(vectors), init, np.arange(init.shape[1]), POWER, plain)
+    _learning.predict_blocked(read_only(vectors), init, np.arange(init.shape[1]), POWER, blocked)
     assert blocked.tolist() == plain.tolist()
 
 
@@ -45,7 +45,7 @@ def test_at_the_size_where_it_is_used_it_is_rivers(kind: str) -> None:
     init, vectors = random.normal(size=(32, 256)), random.normal(size=(70, 256))
     if kind == "ties":
         init, vectors = np.rint(init[:, :1]) * np.ones(256), np.rint(vectors)
-    assert _kernels.blocked_pays(init)
+    assert _learning.blocked_pays(init)
     river, ours = river_from(init, 0.05), KMeans(32, 0.05, "strict", init)
     expected = [river.learn_predict_one(dict(enumerate(v))) for v in vectors.tolist()]
     assert ours.learn_predict_many(vectors).tolist() == expected

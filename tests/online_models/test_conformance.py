@@ -87,7 +87,7 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 def test_warming_up_compiles_everything_the_stream_will_call() -> None:
     warm_up_kernels()
-    files = online_models._kernels, online_models._dbstream
+    files = online_models._distances, online_models._learning, online_models._lloyd, online_models._dbstream
     from_kernels = [f for file in files for f in vars(file).values() if hasattr(f, "signatures")]
     before = [len(f.signatures) for f in from_kernels]
     for dtype in (np.float32, np.float64):

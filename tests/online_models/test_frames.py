@@ -21,7 +21,8 @@ def rows(frame: pd.DataFrame) -> list[dict[str, float]]:
 
 
 def what_it_knows(model: KMeans) -> tuple[object, ...]:
-    return model.features, model.learned, model.centers.tobytes(), model._counts.tolist(), model._window.tobytes()
+    window = model._window.vectors
+    return model.features, model.learned, model.centers.tobytes(), model._counts.tolist(), window.tobytes()
 
 
 @pytest.mark.parametrize("mode", ["strict", "adaptive"])

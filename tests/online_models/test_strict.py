@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import cluster
 
-from online_models import KMeans, _kernels
+from online_models import KMeans, _distances
 
 
 def river_centers(model: Any, features: list[Any]) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_distance_in_both_of_pythons_ways_to_sum(compensated: bool) -> None:
         order = random.permutation(30)
         terms = [abs(centre[j] - x[j]) ** 2 for j in order.tolist()]
         expected = neumaier([float(t) for t in terms]) if compensated else plain_sum(x, centre, order)
-        assert _kernels.river_distance(x, centre, order, 2.0, compensated) == expected
+        assert _distances.river_distance(x, centre, order, 2.0, compensated) == expected
 
 
 def plain_sum(x: np.ndarray, centre: np.ndarray, order: np.ndarray) -> float:
