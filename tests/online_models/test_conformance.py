@@ -47,7 +47,7 @@ def test_a_model_that_grows_is_caught() -> None:
 
 
 def test_a_model_without_a_seed_is_caught() -> None:
-    with pytest.raises(ConformanceError, match="a second one of the same seed"):
+    with pytest.raises(ConformanceError, match="another one of the same seed"):
         conformance.is_repeatable(lambda: KMeans(8, 0.05, mode="strict"))
 
 
