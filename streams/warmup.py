@@ -43,7 +43,9 @@ def warm_up() -> None:
     again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)
     again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, Position())
-    again.merge(state, "u2", "u1")
+    for out in (False, True):
+        again.merge(rows[:1], state.pack(rows[1:]), layout.descriptor, out=out)
+    again.clear(1)
     warm_up_kernels()
 
 

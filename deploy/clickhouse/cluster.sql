@@ -209,6 +209,94 @@ ORDER BY (dlq_topic, dlq_partition, dlq_offset, dlq_index);
 
 ALTER TABLE profiles ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS sources Map(UInt32, UInt64);
 
+ALTER TABLE profiles ON CLUSTER '{cluster}'
+    ADD COLUMN IF NOT EXISTS identity String CODEC(LZ4),
+    ADD COLUMN IF NOT EXISTS peer_marks Map(UInt32, UInt64),
+    ADD COLUMN IF NOT EXISTS links Array(Tuple(
+        profile_id String, anonymous String, what String, reason String, at_us Int64, message UInt64, id_offset Int64,
+        kafka_offset UInt64, item UInt32));
+
+CREATE TABLE IF NOT EXISTS identity_links ON CLUSTER '{cluster}'
+(
+    profile_id      String,
+    anonymous       String,
+    what            LowCardinality(String),
+    reason          LowCardinality(String),
+    at              DateTime64(6, 'UTC'),
+    message_hash    UInt64,
+    id_offset       Int64,
+    kafka_partition UInt32,
+    kafka_offset    UInt64,
+    item            UInt32,
+    committed_at    DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/identity_links', '{replica}')
+ORDER BY (profile_id, kafka_partition, kafka_offset, item);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS identity_links_of_commits ON CLUSTER '{cluster}' TO identity_links AS
+SELECT link.profile_id AS profile_id, link.anonymous AS anonymous, link.what AS what, link.reason AS reason,
+       fromUnixTimestamp64Micro(link.at_us) AS at, link.message AS message_hash, link.id_offset AS id_offset,
+       kafka_partition, link.kafka_offset AS kafka_offset, link.item AS item, updated_at AS committed_at
+FROM profiles
+ARRAY JOIN links AS link
+WHERE kind = 'position';
+
+CREATE TABLE IF NOT EXISTS identity_overrides ON CLUSTER '{cluster}'
+(
+    profile_id    String,
+    person        String,
+    below_version UInt64,
+    decided       UInt64
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/identity_overrides', '{replica}', decided)
+ORDER BY (profile_id, below_version);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS identity_overrides_of_links ON CLUSTER '{cluster}' TO identity_overrides AS
+SELECT anonymous AS profile_id, if(what = 'merged', identity_links.profile_id, anonymous) AS person,
+       bitShiftLeft(toUInt64(id_offset + 1), 16) AS below_version, kafka_offset AS decided
+FROM identity_links
+WHERE what IN ('merged', 'undone');
+
+CREATE VIEW IF NOT EXISTS current_links ON CLUSTER '{cluster}' AS
+SELECT profile_id, anonymous, argMax(what, (kafka_offset, item)) AS status, argMax(reason, (kafka_offset, item)) AS why,
+       min(at) AS first_at, argMax(at, (kafka_offset, item)) AS last_at
+FROM identity_links
+GROUP BY profile_id, anonymous;
+
+CREATE VIEW IF NOT EXISTS segment_changes_by_person ON CLUSTER '{cluster}' AS
+SELECT if(o.person = '', c.profile_id, o.person) AS person, c.profile_id AS profile_id, c.version AS version,
+       c.from_segment AS from_segment, c.to_segment AS to_segment, c.model_version AS model_version, c.at AS at,
+       c.committed_at AS committed_at
+FROM (SELECT * FROM segment_changes FINAL WHERE to_segment != -3) AS c
+ASOF LEFT JOIN (SELECT * FROM identity_overrides FINAL) AS o
+ON c.profile_id = o.profile_id AND c.version < o.below_version;
+
+CREATE VIEW IF NOT EXISTS identity_counts ON CLUSTER '{cluster}' AS
+SELECT toStartOfHour(committed_at) AS hour, what, reason, count() AS links, uniqExact(profile_id) AS people
+FROM identity_links FINAL
+GROUP BY hour, what, reason;
+
+CREATE VIEW IF NOT EXISTS linked_people ON CLUSTER '{cluster}' AS
+SELECT profile_id, countIf(status = 'merged') AS merged_ids, countIf(status = 'refused') AS refused_ids
+FROM current_links
+GROUP BY profile_id;
+
+CREATE VIEW IF NOT EXISTS ids_per_person ON CLUSTER '{cluster}' AS
+SELECT merged_ids, count() AS people
+FROM linked_people
+GROUP BY merged_ids;
+
+CREATE OR REPLACE VIEW current_profiles ON CLUSTER '{cluster}' AS
+SELECT profile_id, segment, segment_since, event_count, first_seen, last_seen, traits, features, updated_at, model_version
+FROM profiles FINAL
+WHERE kind = 'person' AND event_count > 0;
+
+CREATE OR REPLACE VIEW segment_flows ON CLUSTER '{cluster}' AS
+SELECT toStartOfHour(at) AS hour, model_version, if(from_segment = -3, -2, from_segment) AS from_segment, to_segment,
+       uniqExact(profile_id) AS people, count() AS changes
+FROM (SELECT * FROM segment_changes FINAL WHERE to_segment != -3)
+GROUP BY hour, model_version, from_segment, to_segment;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -253,3 +341,24 @@ ENGINE = Distributed('{cluster}', currentDatabase(), freshness);
 
 CREATE TABLE IF NOT EXISTS dead_letter_replays_all ON CLUSTER '{cluster}' AS dead_letter_replays
 ENGINE = Distributed('{cluster}', currentDatabase(), dead_letter_replays);
+
+CREATE TABLE IF NOT EXISTS identity_links_all ON CLUSTER '{cluster}' AS identity_links
+ENGINE = Distributed('{cluster}', currentDatabase(), identity_links);
+
+CREATE TABLE IF NOT EXISTS identity_overrides_all ON CLUSTER '{cluster}' AS identity_overrides
+ENGINE = Distributed('{cluster}', currentDatabase(), identity_overrides);
+
+CREATE TABLE IF NOT EXISTS current_links_all ON CLUSTER '{cluster}' AS current_links
+ENGINE = Distributed('{cluster}', currentDatabase(), current_links);
+
+CREATE TABLE IF NOT EXISTS segment_changes_by_person_all ON CLUSTER '{cluster}' AS segment_changes_by_person
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_changes_by_person);
+
+CREATE TABLE IF NOT EXISTS identity_counts_all ON CLUSTER '{cluster}' AS identity_counts
+ENGINE = Distributed('{cluster}', currentDatabase(), identity_counts);
+
+CREATE TABLE IF NOT EXISTS linked_people_all ON CLUSTER '{cluster}' AS linked_people
+ENGINE = Distributed('{cluster}', currentDatabase(), linked_people);
+
+CREATE TABLE IF NOT EXISTS ids_per_person_all ON CLUSTER '{cluster}' AS ids_per_person
+ENGINE = Distributed('{cluster}', currentDatabase(), ids_per_person);

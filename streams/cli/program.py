@@ -15,7 +15,7 @@ import msgspec
 from streams.cli.dead_letters import dead_letters
 from streams.cli.encoders import encoders
 from streams.cli.options import Shared, err, pass_shared, shared
-from streams.commands import benches, looking, sending
+from streams.commands import benches, identity, looking, sending
 from streams.demo import run_demo
 from streams.demo.run import Interrupted
 from streams.embedded.signals import stop_on_signals
@@ -181,10 +181,26 @@ def doctor(options: Shared) -> None:
 @click.argument("profile_id")
 @pass_shared
 def profile(options: Shared, profile_id: str) -> None:
-    """Show one person."""
+    """Show one person, by any of their ids, and how the ids came together."""
     with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
         found = looking.profile(settings, profile_id)
     options.answer(found, json.dumps(found, indent=2, ensure_ascii=False, default=str))
+
+
+@cli.command()
+@shared
+@click.argument("anonymous_id")
+@click.option("--undo", is_flag=True, help="Take back what it brought as well, as far as that can be told apart.")
+@pass_shared
+def split(options: Shared, anonymous_id: str, undo: bool) -> None:
+    """Make an anonymous id (anon:...) a person of its own from now on; its user never gets it again.
+
+    What it did before stays with the user. With --undo its counts, sums, averages and decayed activity of before the
+    merge go back to it; the user's sessions, first and last times, traits and touches stay as they are.
+    """
+    with stop_on_signals() as stop, options.stack(stop) as (settings, _):
+        done = identity.split(settings, anonymous_id, undo=undo)
+    options.answer(done, f"{anonymous_id} is split from {done['from']} as soon as the profiler reads it")
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from typing import Any
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import InputError
+from streams.serving.people import links_of, person_of
 from streams.serving.segments import SegmentCard, segment_cards
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -62,7 +63,7 @@ def doctor_text(checks: Sequence[dict[str, Any]]) -> str:
 
 
 def profile(settings: Settings, profile_id: str) -> dict[str, Any]:
-    """Return one person.
+    """Return one person, by any of their ids, and how these came together.
 
     Raises
     ------
@@ -70,15 +71,17 @@ def profile(settings: Settings, profile_id: str) -> dict[str, Any]:
         Nobody has that id.
     """
     with connect(settings, reader=True) as client:
+        person = person_of(client, profile_id)
         rows = list(
             client.query(
-                "SELECT * FROM current_profiles WHERE profile_id = {id:String}", parameters={"id": profile_id}
+                "SELECT * FROM current_profiles WHERE profile_id = {id:String}", parameters={"id": person}
             ).named_results()
         )
+        links = links_of(client, person)
     if not rows:
         msg = f"no profile {profile_id!r}; an anonymous person's id is anon: and the anonymousId"
         raise InputError(msg)
-    return dict(rows[0])
+    return {**rows[0], "links": links}
 
 
 def segments(settings: Settings) -> list[SegmentCard]:

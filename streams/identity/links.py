@@ -42,6 +42,8 @@ class Identity(msgspec.Struct, array_like=True):
         It met a second user: what it brought stays with the first, and its later events are a person's own again.
     barred : list of str
         Users that it was split from, and never goes to again.
+    offset : int
+        Where in its partition's log it was given to that user.
     given : list of bytes
         The states that it took along, so that the merge can be undone; empty where that is too much to keep.
     """
@@ -51,6 +53,7 @@ class Identity(msgspec.Struct, array_like=True):
     into: str = ""
     shared: bool = False
     barred: list[str] = msgspec.field(default_factory=list)
+    offset: int = -1
     given: list[bytes] = msgspec.field(default_factory=list)
 
     def claimed(self) -> list[int]:
@@ -71,8 +74,9 @@ class LinkRow(msgspec.Struct, frozen=True):
     message : int
         Hash of the event's message id, 0 for an order.
     id_offset : int
-        Where in the log of the anonymous id's partition it was decided; -1: the user's owner decided.
-    offset, index : int
+        Where in the log of the anonymous id's partition it was decided; of ``undone`` where what is undone was decided;
+        -1: the user's owner decided.
+    kafka_offset, item : int
         Where in the user's partition it became known.
     """
 
@@ -83,5 +87,5 @@ class LinkRow(msgspec.Struct, frozen=True):
     at_us: int
     message: int
     id_offset: int
-    offset: int
-    index: int
+    kafka_offset: int
+    item: int

@@ -55,7 +55,13 @@ class Body(Protocol):
         """Return whether there is such a person."""
 
     def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
-        """Return each person's state, in pieces that can be merged one by one, and keep nothing of it."""
+        """Return each person's state, in pieces that can be merged one by one, and keep nothing of it.
+
+        From now on `user_of` these ids is somebody.
+        """
+
+    def keep(self, profile_ids: Sequence[str]) -> None:
+        """Count events of these ids as their own again: `user_of` them is nobody from now on."""
 
     def receive(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
         """Merge states into people."""
@@ -97,6 +103,7 @@ class Owner:
         self._items: dict[int, list[Item]] = {}
         self._rows: list[LinkRow] = []
         self._accepted: list[Claim] = []
+        self._kept: list[str] = []
         self._received: list[tuple[str, list[bytes]]] = []
         self._offset = 0
 
@@ -154,9 +161,13 @@ class Owner:
             self._send(name, Claim(user, name, at_us, message))
         return False
 
-    def forward(self, user: str, block: bytes) -> None:
-        """Send events on to the owner of the user (and of all users in the block)."""
-        self._send(user, Forward(block))
+    def owner_of(self, profile_id: str) -> int:
+        """Return the partition whose owner decides about an id."""
+        return partition_of(profile_id, self._partitions)
+
+    def forward(self, owner: int, block: bytes) -> None:
+        """Send events on to the owner of the users in the block."""
+        self._items.setdefault(owner, []).append(Forward(block))
 
     def user_of(self, anonymous: str) -> str:
         """Return whose the next events of an anonymous id (a profile id) are; empty: its own."""
@@ -188,6 +199,7 @@ class Owner:
             if not identity.shared:
                 identity.shared = True
                 self._written.add(claim.anonymous)
+                self._kept.append(claim.anonymous)
             self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "taken"))
         elif claim.user in identity.barred:
             self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "split"))
@@ -197,12 +209,16 @@ class Owner:
             self._accepted.append(claim)
 
     def _give_away(self) -> None:
-        """Answer all claims that were accepted, with the states that go along."""
-        if not self._accepted:
-            return
+        """Answer all claims that were accepted, with the states that go along; then let ids be their own again."""
         accepted, self._accepted = self._accepted, []
-        for claim, states in zip(accepted, self._body.give([c.anonymous for c in accepted]), strict=True):
-            self._identity(claim.anonymous).given = states if sum(map(len, states)) <= _MAX_STATES_BYTES else []
+        kept, self._kept = self._kept, []
+        given = self._body.give([claim.anonymous for claim in accepted]) if accepted else []
+        if kept:
+            self._body.keep(kept)
+        for claim, states in zip(accepted, given, strict=True):
+            identity = self._identity(claim.anonymous)
+            identity.offset = self._offset
+            identity.given = states if sum(map(len, states)) <= _MAX_STATES_BYTES else []
             groups = list(_grouped(states)) or [[]]
             for number, group in enumerate(groups, 1):
                 more = number < len(groups)
@@ -242,21 +258,24 @@ class Owner:
         if not user:
             return
         if isinstance(split, Undo):
-            self._send(user, TakeBack(user, split.anonymous, split.at_us, identity.given))
+            self._send(user, TakeBack(user, split.anonymous, split.at_us, identity.offset, identity.given))
             if identity.given:
                 self._body.receive([split.anonymous] * len(identity.given), identity.given, self._layout)
         else:
             self._send(user, Release(user, split.anonymous, split.at_us))
+        self._kept.append(split.anonymous)
         identity.into, identity.shared, identity.given = "", False, []
         identity.barred.append(user)
         self._written.add(split.anonymous)
 
     def _release(self, release: Release | TakeBack, envelope: Envelope) -> None:
         self._link(release.user, release.anonymous, Status.SPLIT, release.at_us)
-        undone = isinstance(release, TakeBack)
-        what = "undone" if undone else "split"
-        self._note(release.user, release.anonymous, what, (release.at_us, 0), id_offset=envelope.offset)
-        if isinstance(release, TakeBack) and release.states:
+        cause = release.at_us, 0
+        if isinstance(release, Release):
+            self._note(release.user, release.anonymous, "split", cause, id_offset=envelope.offset)
+            return
+        self._note(release.user, release.anonymous, "undone", cause, id_offset=release.offset)
+        if release.states:
             self._body.take_out([release.user] * len(release.states), release.states, envelope.layout)
 
     _handlers: ClassVar[dict[type, Callable[..., None]]] = {
@@ -289,7 +308,7 @@ class Owner:
         self._send(item.user, answer)
 
     def _send(self, to: str, item: Item) -> None:
-        self._items.setdefault(partition_of(to, self._partitions), []).append(item)
+        self._items.setdefault(self.owner_of(to), []).append(item)
 
     def _note(
         self, user: str, name: str, what: str, cause: tuple[int, int], *, reason: str = "", id_offset: int = -1

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from streams.contract.control import ControlError
+
 __all__ = [
     "OPERATOR",
     "Absorb",
@@ -39,7 +41,7 @@ _MAX_INDEX = 0xFFFF
 _VERSION = 1
 
 
-class EnvelopeError(ValueError):
+class EnvelopeError(ControlError):
     """Bytes that are no envelope of a version we know."""
 
 
@@ -118,11 +120,12 @@ class Release(_Item, frozen=True, tag=8):
 
 
 class TakeBack(_Item, frozen=True, tag=9):
-    """To the user's owner: the id was split off; take out again what these states had brought."""
+    """To the user's owner: the id, given away at `offset` of its log, was split off; take out what it had brought."""
 
     user: str
     anonymous: str
     at_us: int
+    offset: int
     states: list[bytes]
 
 

@@ -9,11 +9,12 @@ from streams.profiles.features import DEFAULT_FEATURES
 from streams.profiles.interest import VectorTable, interest
 from streams.profiles.layout import Layout
 from streams.profiles.position import Position
-from streams.profiles.segmentation import UNASSIGNED, PartitionLabels, Segmentation
+from streams.profiles.segmentation import MERGED, UNASSIGNED, PartitionLabels, Segmentation
 from streams.profiles.state import Applied, Finalized, PartitionState
 
 __all__ = [
     "DEFAULT_FEATURES",
+    "MERGED",
     "UNASSIGNED",
     "Applied",
     "Finalized",

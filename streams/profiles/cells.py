@@ -35,6 +35,7 @@ __all__ = [
     "SUM",
     "cell_width",
     "merge_cell",
+    "take_out_cell",
     "update_cell",
 ]
 
@@ -128,6 +129,38 @@ def merge_cell(
             ints[row, at + 1] = from_ints[from_row, from_at + 1]
     else:
         ints[row, at] = max(ints[row, at], from_ints[from_row, from_at])
+
+
+@kernel
+def take_out_cell(
+    kind: int, ints: Int64s, floats: Floats, row: int, at: int,
+    from_ints: Int64s, from_floats: Floats, from_row: int, from_at: int, parameters: Floats,
+) -> None:  # fmt: skip
+    """Undo `merge_cell` as far as the algebra has an inverse: counts, sums, decayed sums and moments have one.
+
+    Sessions, newest times and newest values don't say what they were before; they stay.
+    """
+    if kind == COUNT:
+        ints[row, at] -= min(from_ints[from_row, from_at], ints[row, at])
+    elif kind == SUM:
+        floats[row, at] -= from_floats[from_row, from_at]
+    elif kind == DECAY:
+        passed = ints[row, at] - from_ints[from_row, from_at]  # never negative: a merge keeps the later time
+        for i in range(1, len(parameters) + 1):
+            left = floats[row, at + i] - from_floats[from_row, from_at + i] * math.exp(-parameters[i - 1] * passed)
+            floats[row, at + i] = left
+    elif kind == MOMENTS:
+        n, theirs = ints[row, at], from_ints[from_row, from_at]
+        left = n - theirs
+        if theirs and left > 0:
+            mean = (floats[row, at + 1] * n - from_floats[from_row, from_at + 1] * theirs) / left
+            delta = from_floats[from_row, from_at + 1] - mean
+            spread = floats[row, at + 2] - from_floats[from_row, from_at + 2] - delta * delta * left * theirs / n
+            floats[row, at + 1] = mean
+            floats[row, at + 2] = max(spread, 0.0)
+            ints[row, at] = left
+        elif theirs:
+            ints[row, at], floats[row, at + 1], floats[row, at + 2] = 0, 0.0, 0.0
 
 
 @kernel

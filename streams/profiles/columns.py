@@ -24,7 +24,7 @@ MAX_FAMILIES = 1 << FAMILY_BITS
 META_WORDS = 2
 #: Key of everything beyond a person's bound in one family; in the string table it is the text "(other)".
 OTHER = 0
-#: First word of an entry that was cleared: no (row, family, key) has it, so searches pass it over.
+#: First word of an entry that is free: no (row, family, key) has it. Its second word is the next free one.
 _NOBODYS = -1
 
 
@@ -57,7 +57,10 @@ class DenseRows:
 
 
 class EntryArrays(NamedTuple):
-    """What kernels take; `size[0]` counts entries, `head`, `tail` and `held` go by row."""
+    """What kernels take; `head`, `tail` and `held` go by row.
+
+    `size` holds how many entries there ever were at once, and the first free one of them (-1: none).
+    """
 
     size: Int64s
     ints: Int64s
@@ -85,7 +88,7 @@ class Entries:
 
     def __init__(self, width: int, bounds: Int32s) -> None:
         self._bounds = bounds
-        self._size = np.zeros(1, np.int64)
+        self._size = np.array([0, -1], np.int64)
         self._ints = np.zeros((1024, META_WORDS + width), np.int64)
         self._floats = self._ints.view(np.float64)
         self._slots = np.full(2048, -1, np.int32)
@@ -113,15 +116,8 @@ class Entries:
             _place_all(len(self), self._ints, self._slots)
 
     def clear(self, row: int) -> None:
-        """Let a person's entries go: nothing finds them any more, and the person may have new ones."""
-        entry = int(self._head[row])
-        while entry >= 0:
-            following = int(self._ints[entry, 1])
-            self._ints[entry] = 0
-            self._ints[entry, 0] = _NOBODYS
-            entry = following
-        self._head[row] = self._tail[row] = -1
-        self._held[row] = 0
+        """Let a person's entries go: nothing finds them any more, and others may have their places."""
+        _free(row, self.arrays())
 
     def arrays(self) -> EntryArrays:
         """Return what kernels take."""
@@ -163,8 +159,12 @@ def entry_at(row: int, family: int, key: int, table: EntryArrays) -> int:
         if key == OTHER or table.held[row, family] < table.bounds[family]:
             break
         key = OTHER
-    entry = table.size[0]
-    table.size[0] = entry + 1
+    entry = table.size[1]
+    if entry >= 0:
+        table.size[1] = table.ints[entry, 1]
+    else:
+        entry = table.size[0]
+        table.size[0] = entry + 1
     table.slots[slot] = entry
     for word in range(table.ints.shape[1]):
         table.ints[entry, word] = 0
@@ -180,10 +180,43 @@ def entry_at(row: int, family: int, key: int, table: EntryArrays) -> int:
 
 
 @kernel
+def _free(row: int, table: EntryArrays) -> None:
+    mask = np.uint64(len(table.slots) - 1)
+    entry = np.int64(table.head[row])
+    while entry >= 0:
+        pair = table.ints[entry, 0]
+        slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
+        while table.slots[slot] != entry:
+            slot = (slot + np.uint64(1)) & mask
+        # Deletion with linear probing: later members of the run move up (Knuth, TAOCP 3, 6.4 R).
+        hole = slot
+        slot = (slot + np.uint64(1)) & mask
+        while table.slots[slot] >= 0:
+            other = table.ints[table.slots[slot], 0]
+            home = pair_hash(other >> np.int64(32), other & np.int64(0xFFFFFFFF)) & mask
+            if ((slot - home) & mask) >= ((slot - hole) & mask):
+                table.slots[hole] = table.slots[slot]
+                hole = slot
+            slot = (slot + np.uint64(1)) & mask
+        table.slots[hole] = -1
+        following = table.ints[entry, 1]
+        table.ints[entry, 0] = _NOBODYS
+        table.ints[entry, 1] = table.size[1]
+        table.size[1] = entry
+        entry = following
+    table.head[row] = -1
+    table.tail[row] = -1
+    for family in range(table.held.shape[1]):
+        table.held[row, family] = 0
+
+
+@kernel
 def _place_all(n: int, ints: Int64s, slots: Int32s) -> None:
     mask = np.uint64(len(slots) - 1)
     for entry in range(n):
         pair = ints[entry, 0]
+        if pair == _NOBODYS:
+            continue
         slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
         while slots[slot] >= 0:
             slot = (slot + np.uint64(1)) & mask

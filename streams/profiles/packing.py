@@ -13,6 +13,8 @@ All integers are little-endian. Names are written as text: ids belong to one pro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -25,7 +27,7 @@ from streams.profiles.layout import Layout
 from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
 from streams.profiles.touches import Touches
 
-__all__ = ["pack", "unpack"]
+__all__ = ["cut_state", "pack", "unpack"]
 
 _VERSION = 1
 _LONGEST_KEY = 0xFFFF
@@ -87,6 +89,39 @@ def unpack(
         "it was damaged or written by a newer userprism. Update userprism, or restore the table from a backup"
     )
     raise StateError(msg)
+
+
+def cut_state(state: bytes, layout: Layout, most_bytes: int) -> Iterator[bytes]:
+    """Cut a state into states that are that one when they are merged; each has `most_bytes`, or a single long name.
+
+    The first has all numbers of the dense row and all touches, so it may be larger too.
+    """
+    if len(state) <= most_bytes:
+        yield state
+        return
+    widths, texts = layout.family_widths.tolist(), layout.family_texts.tolist()
+    bitmap_end = 1 + (layout.row_words + 7) // 8
+    at = bitmap_end + 8 * sum(byte.bit_count() for byte in state[1:bitmap_end])
+    head = state[:at]
+    count = int.from_bytes(state[at : at + 4], "little")
+    at += 4
+    entries = []
+    for _ in range(count):
+        begin, family = at, state[at]
+        at += 3 + int.from_bytes(state[at + 1 : at + 3], "little")
+        if texts[family]:
+            at += 2 + int.from_bytes(state[at : at + 2], "little") - 8
+        at += 8 * widths[family]
+        entries.append(state[begin:at])
+    tail, nobody = state[at:], state[:1] + bytes(bitmap_end - 1)
+    while head:
+        taken, size = 0, len(head) + len(tail)
+        while taken < len(entries) and (not taken or size + len(entries[taken]) <= most_bytes):
+            size += len(entries[taken])
+            taken += 1
+        yield head + taken.to_bytes(4, "little") + b"".join(entries[:taken]) + tail
+        entries = entries[taken:]
+        head, tail = (nobody, bytes(2)) if entries else (b"", b"")
 
 
 @kernel

@@ -18,12 +18,14 @@ from streams.profiles.state import PartitionState
 from streams.profiles.vectors import VectorSpace
 from streams.settings import SegmentationSettings
 
-__all__ = ["UNASSIGNED", "ModelChange", "PartitionLabels", "Segmentation"]
+__all__ = ["MERGED", "UNASSIGNED", "ModelChange", "PartitionLabels", "Segmentation"]
 
 Rows = npt.NDArray[np.int32]
 
 #: The label of people whom no model has seen yet.
 UNASSIGNED = -2
+#: The label of ids that have become part of another person: they are in no segment, and leaving it was no churn.
+MERGED = -3
 
 #: The first centres are fitted on this many people (adaptive k-means' warm-up), on fewer once the log is read.
 _FIRST_FIT_PEOPLE = 1_000
@@ -76,10 +78,16 @@ class PartitionLabels:
         """Return the current labels of `rows`."""
         return self.stabiliser.labels[rows]
 
+    def leave(self, rows: Rows) -> None:
+        """Take people out of their segments: they have become part of somebody else."""
+        self.stabiliser.forget(rows)
+        self.stabiliser.seed_labels(rows, np.full(len(rows), MERGED, np.int64))
+        self.known[rows] = 0.0
+
     def sizes(self, people: int) -> dict[int, int]:
         """Return people per segment, the unassigned included."""
         labels, counts = np.unique(self.stabiliser.labels[:people], return_counts=True)
-        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        return {label: n for label, n in zip(labels.tolist(), counts.tolist(), strict=True) if label != MERGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +237,8 @@ class Segmentation:
         return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
 
     def _sample(self, state: PartitionState, labels: PartitionLabels, share: float) -> npt.NDArray[np.float64]:
-        wanted = max(1, round(share * state.people))
-        rows = np.arange(state.people, dtype=np.int32)
+        rows = state.everybody()
+        wanted = max(1, round(share * len(rows)))
         if wanted < len(rows):
             rows = np.sort(self._random.choice(rows, wanted, replace=False))
         labels.resize(state.people)

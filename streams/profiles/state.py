@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +11,19 @@ import pyarrow as pa
 
 from streams.contract import Block
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, UInt64s
-from streams.profiles.cells import merge_cell, update_cell
-from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at, family_and_key
+from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
+from streams.profiles.cells import update_cell
+from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at
 from streams.profiles.dedup import DedupWindow
 from streams.profiles.features import Feature
 from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
+from streams.profiles.merging import merge_states
 from streams.profiles.packing import pack, unpack
 from streams.profiles.position import Position
 from streams.profiles.prepare import Prepared, TraitReader
 from streams.profiles.reading import Reader
 from streams.profiles.strings import StringTable
-from streams.profiles.touches import Touches, touch
+from streams.profiles.touches import Touches
 
 __all__ = ["Applied", "Finalized", "PartitionState"]
 
@@ -34,9 +35,23 @@ _LATE_US = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a block did: the people it touched, and how many of its events were repeats or late."""
+    """What a block did.
+
+    Attributes
+    ----------
+    rows : ndarray of int32
+        The people it touched, each once.
+    events, event_rows : ndarray
+        The events that count, as indices into the block, and whose each is.
+    away, away_rows : ndarray
+        The events of people who are elsewhere: new, but not counted here.
+    """
 
     rows: Int32s
+    events: Int64s
+    event_rows: Int32s
+    away: Int64s
+    away_rows: Int32s
     duplicates: int
     late: int
 
@@ -76,6 +91,8 @@ class PartitionState:
         self._traits = TraitReader(self._names)
         self._reader = Reader(layout, self._dense, self._entries, self._names)
         self._parameters = [np.array(feature.parameters or (0.0,)) for feature in layout.features]
+        self._away = np.zeros(1024, np.bool_)
+        self._some_away = False
         self.next_offset = 0
         self.accepted = self.duplicates = self.late = self.clamped = 0
 
@@ -93,15 +110,32 @@ class PartitionState:
         """Refill the dedup window with a block whose events the state already holds."""
         self._dedup.add(block.message_hash, offset, record_time_us)
 
+    def pass_over(self, offset: int) -> None:
+        """Note that the record at `offset` is dealt with, which is no block of events."""
+        self.next_offset = offset + 1
+
     def apply(self, block: Block, *, offset: int, record_time_us: int) -> Applied:
         """Let one block in: one Kafka message, never several joined (that would change float bits)."""
         duplicate = self._dedup.add(block.message_hash, offset, record_time_us)
         self.next_offset = offset + 1
         kept = np.flatnonzero(~duplicate)
+        self.duplicates += len(block) - len(kept)
+        return self._take_in(block, kept, len(block) - len(kept))
+
+    def apply_forwarded(self, block: Block) -> Applied:
+        """Let in a block that another owner sent on: its repeats were recognised there."""
+        return self._take_in(block, np.arange(len(block)), 0)
+
+    def _take_in(self, block: Block, kept: Int64s, repeats: int) -> Applied:
         used = np.zeros(len(block.person.values), np.bool_)
         used[block.person.codes[kept]] = True
         rows = self._people.intern(block.person.values, used)[block.person.codes[kept]]
         self._resize()
+        away, away_rows = kept[:0], rows[:0]
+        if self._some_away:
+            elsewhere = self._away[rows]
+            away, away_rows = kept[elsewhere], rows[elsewhere]
+            kept, rows = kept[~elsewhere], rows[~elsewhere]
         # Person by person, each one's events in the order of the log: the numbers of a person are fetched from memory
         # once a block and not once an event.
         by_person = np.argsort(rows, kind="stable")
@@ -112,12 +146,10 @@ class PartitionState:
             self._update(index, feature, events)
         touched, content = events.contents
         self._touches.update(rows[touched], content, events.at_us[touched])
-        repeats = len(block) - len(kept)
         self.accepted += len(kept)
-        self.duplicates += repeats
         self.late += late
         self.clamped += int(block.clamped[kept].sum())
-        return Applied(np.unique(rows), repeats, late)
+        return Applied(np.unique(rows), kept, rows, away, away_rows, repeats, late)
 
     def ids(self, rows: Int32s) -> pa.StringArray:
         """Return the profile ids of `rows`."""
@@ -135,6 +167,23 @@ class PartitionState:
         if row < 0:
             raise KeyError(profile_id)
         return row
+
+    def row_for(self, profile_id: str) -> int:
+        """Return the row of that id, a new one if nobody has it."""
+        row = self._people.intern_one(profile_id)
+        self._resize()
+        return row
+
+    def rows_for(self, profile_ids: Sequence[str]) -> Int32s:
+        """Return a row for each id; see `row_for`."""
+        rows = self._people.intern(pa.array(profile_ids, pa.utf8()))
+        self._resize()
+        return rows
+
+    def send_away(self, rows: Int32s, *, away: bool = True) -> None:
+        """From now on count no events of these people (or again do): they are somebody else's."""
+        self._away[rows] = away
+        self._some_away |= away and len(rows) > 0
 
     def position(self) -> Position:
         """Return where the partition stands."""
@@ -173,29 +222,11 @@ class PartitionState:
         self.accepted, self.duplicates = position.accepted, position.duplicates
         self.late, self.clamped = position.late, position.clamped
 
-    def merge(self, other: PartitionState, profile_id: str, into: str) -> None:
-        """Merge the state of `profile_id` in `other` into the person `into` here: the algebra of one person."""
-        source = other.row_of(profile_id)
-        row = self._people.intern_one(into)
-        self._resize()
-        theirs, ours = other._dense.ints[source], self._dense.ints[row]
-        first = min(theirs[FIRST], ours[FIRST]) if ours[EVENTS] else theirs[FIRST]
-        ours[EVENTS] += theirs[EVENTS]
-        ours[FIRST], ours[LAST] = first, max(ours[LAST], theirs[LAST])
-        table = other._entries.arrays()
-        found = _walk(source, table)
-        renamed = self._names.intern(other._names.take(np.arange(len(other._names), dtype=np.int32)))
-        self._entries.reserve(len(found))
-        for index, feature in enumerate(self.layout.features):
-            family, start = self.layout.place(feature)
-            texts = feature.kind == "traits"
-            for kind, offset in self.layout.cell_offsets(feature):
-                _merge_feature(
-                    kind, family, start + offset, feature.width, feature.slots, texts, row, source,
-                    self._dense.ints, self._dense.floats, self._entries.arrays(),
-                    other._dense.ints, other._dense.floats, table, found, renamed, self._parameters[index],
-                )  # fmt: skip
-        _merge_touches(row, source, self._touches.rate, self._touches.arrays(), other._touches.arrays())
+    def merge(self, rows: Int32s, states: pa.Array, descriptor: str, *, out: bool = False) -> None:
+        """Merge packed states into people, one after the other; `out` takes them out again. See `merge_states`."""
+        merge_states(
+            rows, states, descriptor, self.layout, self._dense, self._entries, self._touches, self._names, out=out
+        )
 
     def clear(self, row: int) -> None:
         """Forget everything about a person; the row stays theirs, should they come again."""
@@ -207,6 +238,10 @@ class PartitionState:
         """Return which of `rows` are people: whoever was cleared and hasn't come since is none."""
         here: npt.NDArray[np.bool_] = self._dense.ints[rows, EVENTS] > 0
         return here
+
+    def everybody(self) -> Int32s:
+        """Return the rows of all who are people now."""
+        return np.flatnonzero(self._dense.ints[: self.people, EVENTS] > 0).astype(np.int32)
 
     def finalize(self, rows: Int32s) -> Finalized:
         """Return what is shown of `rows`."""
@@ -244,6 +279,7 @@ class PartitionState:
         return self._touches.rows_touching(content_ids, self.people)
 
     def _resize(self) -> None:
+        self._away = grown(self._away, self.people)
         self._dense.resize(self.people)
         self._entries.resize(self.people)
         self._touches.resize(self.people)
@@ -288,53 +324,3 @@ def _update_feature(
         else:
             entry = entry_at(rows[i], family, keys[i], table)
             update_cell(kind, table.ints, table.floats, entry, start, at_us[i], values[i], parameters)
-
-
-@kernel
-def _walk(row: int, table: EntryArrays) -> Int64s:
-    out = np.empty(len(table.ints), np.int64)
-    n = 0
-    entry = np.int64(table.head[row])
-    while entry >= 0:
-        out[n] = entry
-        n += 1
-        entry = table.ints[entry, 1]
-    return out[:n].copy()
-
-
-@kernel
-def _merge_feature(
-    kind: int, family: int, start: int, width: int, slots: int, texts: bool, row: int, source: int,
-    ints: Int64s, floats: Floats, table: EntryArrays,
-    from_ints: Int64s, from_floats: Floats, from_table: EntryArrays, found: Int64s, renamed: Int32s, parameters: Floats,
-) -> None:  # fmt: skip
-    if family < 0:
-        for slot in range(slots):
-            at = start + slot * width
-            merge_cell(kind, ints, floats, row, at, from_ints, from_floats, source, at, parameters)
-        return
-    for i in range(len(found)):
-        of, key = family_and_key(from_table.ints[found[i], 0])
-        if of != family:
-            continue
-        entry = entry_at(row, family, renamed[key], table)
-        if texts:
-            if from_table.ints[found[i], start + 1] > table.ints[entry, start + 1]:
-                table.ints[entry, start] = renamed[from_table.ints[found[i], start]]
-                table.ints[entry, start + 1] = from_table.ints[found[i], start + 1]
-        else:
-            merge_cell(
-                kind, table.ints, table.floats, entry, start,
-                from_table.ints, from_table.floats, found[i], start, parameters,
-            )  # fmt: skip
-
-
-@kernel
-def _merge_touches(
-    row: int, source: int, rate: float, into: tuple[UInt64s, Floats, Int64s, Int32s],
-    other: tuple[UInt64s, Floats, Int64s, Int32s],
-) -> None:  # fmt: skip
-    ids, weights, times, held = into
-    from_ids, from_weights, from_times, from_held = other
-    for i in range(from_held[source]):
-        touch(row, from_ids[source, i], from_times[source, i], from_weights[source, i], rate, ids, weights, times, held)

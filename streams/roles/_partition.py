@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from streams.contract import decode_block
-from streams.profiles import Layout, PartitionState
+from streams.contract import Block, decode_block
+from streams.identity import Outgoing
+from streams.profiles import Applied, Layout, PartitionState
 from streams.profiles.segmentation import PartitionLabels
 from streams.roles._clicks import Record
+from streams.roles._identity import Identities
 from streams.settings import Settings
 from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows
 from streams.storage.restore import Change, StoredPartition
@@ -78,6 +80,8 @@ class Partition:
         self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
         self.labels.restore(stored.segment, stored.segment_since_us)
         self.start_offset = min(stored.position.dedup_start, self.next_offset)
+        self._identities = Identities(number, layout, settings, self.state, self.labels, note=self._note)
+        self._identities.restore(stored.identity, stored.marks)
         self._layout = layout
         self._next_seq = stored.next_seq
         self._dirty: list[Rows] = []
@@ -104,8 +108,8 @@ class Partition:
 
     @property
     def dirty_rows(self) -> int:
-        """How many people changed, counted with repeats (an upper bound)."""
-        return sum(len(rows) for rows in self._dirty)
+        """How many rows a commit would have, people counted with repeats (an upper bound), and lines about links."""
+        return sum(len(rows) for rows in self._dirty) + self._identities.links
 
     @property
     def unobserved_rows(self) -> int:
@@ -115,22 +119,46 @@ class Partition:
     def take_unobserved(self) -> Rows:
         """Return the people who came since the last call, each once."""
         rows, self._unobserved = self._unobserved, []
-        return np.unique(np.concatenate(rows)) if rows else np.empty(0, np.int32)
+        if not rows:
+            return np.empty(0, np.int32)
+        came = np.unique(np.concatenate(rows))
+        return came[self.state.present(came)]
 
-    def apply(self, record: Record) -> None:
-        """Apply one block; a block before the position only refills the dedup window."""
-        block = decode_block(record.value)
+    def apply(self, record: Record) -> list[Outgoing]:
+        """Apply one record and return what is to be said to other owners, all of it before the next commit.
+
+        A block before the position only refills the dedup window.
+        """
         if record.offset < self.next_offset:
-            self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
-            return
-        applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
-        for source, offset in record.sources.items():
-            self._sources[source] = max(offset, self._sources.get(source, 0))
+            if not record.control:
+                block = decode_block(record.value)
+                self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
+            return []
+        self._identities.owner.begin(record.offset)
+        if record.control:
+            self._identities.hear(record.value)
+            self.state.pass_over(record.offset)
+        else:
+            block = decode_block(record.value)
+            applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
+            for source, offset in record.sources.items():
+                self._sources[source] = max(offset, self._sources.get(source, 0))
+            self._note(block, applied)
+            self._identities.meet(block, applied)
+        said, rows = self._identities.end()
         self._moved = True
+        self._dirty.append(rows)
+        self._unobserved.append(rows)
+        return said
+
+    def _note(self, block: Block, applied: Applied) -> None:
+        """Remember whom a block touched, and how old its events were."""
         self._dirty.append(applied.rows)
         self._unobserved.append(applied.rows)
-        self._source_ms.append(block.source_ms)
-        self._first_read_at_us = self._first_read_at_us or block.read_at_us
+        counted = np.delete(block.source_ms, applied.away) if len(applied.away) else block.source_ms
+        if len(counted):
+            self._source_ms.append(counted)
+            self._first_read_at_us = self._first_read_at_us or block.read_at_us
 
     def pass_over(self, record: Record) -> None:
         """Count a record as read that nothing can be read from."""
@@ -146,19 +174,24 @@ class Partition:
         """Return what a commit says now; the next one is prepared when `committed` was told of this one."""
         rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
         done = self.state.finalize(rows)
+        self.labels.resize(self.state.people)
         labels = self.labels.of(rows)
         committed = self.labels.committed[rows]
-        since = np.where(labels != committed, done.last_seen_us, self.labels.since_us[rows])
+        position = self.state.position()
+        came_at = np.where(done.event_count > 0, done.last_seen_us, position.log_time_us)
+        since = np.where(labels != committed, came_at, self.labels.since_us[rows])
         self.labels.since_us[rows] = since
+        ids = self.state.ids(rows)
         part = PartitionCommit(
             partition=self.number,
-            position=replace(self.state.position(), sources=dict(self._sources)),
+            position=replace(position, sources=dict(self._sources)),
             seq=0 if self._moved else self._next_seq,
             model_version=model_version,
             layout_id=self._layout.layout_id,
             people=PeopleRows(
-                ids=self.state.ids(rows),
+                ids=ids,
                 states=self.state.pack(rows),
+                identity=self._identities.column(ids),
                 traits=done.traits,
                 features=done.features,
                 touched=done.touched,
@@ -170,6 +203,8 @@ class Partition:
                 segment_since_us=since,
             ),
             segment_people=self.labels.sizes(self.state.people),
+            marks=dict(self._identities.owner.marks),
+            links=self._identities.take_links(),
         )
         prepared = Prepared(part, rows, self._source_ms, self._first_read_at_us)
         self._next_seq = part.seq + 1

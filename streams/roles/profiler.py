@@ -28,6 +28,7 @@ from streams.roles._lease import Lease
 from streams.roles._notify import Notifier
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
+from streams.roles._relay import Relay
 from streams.roles._vector_feed import VectorFeed
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -67,7 +68,9 @@ _MEMORY_BYTES = 128 << 20
 _MAY_PASS = (Transient, ClickHouseError, OSError)
 
 #: Where a crash could leave things half done, in the order they are reached.
-CRASH_POINTS = ("after model", "before insert", "after insert", "after notifications")
+CRASH_POINTS = (
+    "between records", "after model", "after sending", "before insert", "after insert", "after notifications",
+)  # fmt: skip
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -122,6 +125,7 @@ class Profiler:
         self._model_version = latest_model_version(self._client)
         self._partitions: dict[int, Partition] = {}
         self._notifier, self._poison = Notifier(settings), Poison(settings)
+        self._relay = Relay(settings)
         self._inserter = ThreadPoolExecutor(1, "insert")
         self._insert: Future[int] | None = None
         self._prepared: list[tuple[Partition, Prepared]] = []
@@ -172,6 +176,9 @@ class Profiler:
         if not changed:
             self._renew_lease()
             return
+        with self._stages("relay"):  # what owners say to each other is in the log before anybody counts on it
+            self._relay.flush()
+        self._at("after sending")
         self._at("before insert")
         lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
         batches = commit_batches([prepared.part for _, prepared in self._prepared], lease_until_us)
@@ -211,6 +218,7 @@ class Profiler:
             self.explain_last_commit()
         self._let_insert_end()
         self._insert = None
+        self._relay.forget()
         while not stop.is_set():
             self._status.update(state="paused", waiting_for=str(error))
             self._clicks.hold()
@@ -248,6 +256,7 @@ class Profiler:
         self._vectors.close()
         self._notifier.close()
         self._poison.close()
+        self._relay.close()
         self._status.close()
 
     @property
@@ -319,10 +328,11 @@ class Profiler:
                 if partition is None:
                     continue
                 try:
-                    partition.apply(record)
+                    self._relay.send(partition.apply(record))
                 except (BlockError, ControlError) as error:
                     self._poison.refuse(record, error)
                     partition.pass_over(record)
+                self._at("between records")
         if records:
             self._read_at = time.monotonic()
         if self._clicks.at_end:
@@ -368,7 +378,7 @@ class Profiler:
         settled = self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
         if people and self._segmentation.fit_if_due(people, drained=settled):
             for partition in self._partitions.values():
-                everybody = np.arange(partition.state.people, dtype=np.int32)
+                everybody = partition.state.everybody()
                 partition.mark(self._segmentation.relabel(partition.state, partition.labels, everybody))
             self._fitted_at = time.monotonic()
             self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - started) / _SHARE_FOR_FITS)

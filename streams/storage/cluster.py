@@ -16,36 +16,35 @@ _HEADER = """\
 -- Made by `python -m streams.storage.cluster`; a test holds it to the migrations. {cluster}, {shard} and {replica}
 -- are the usual macros of each server; write your cluster's name for '{cluster}' where that macro isn't set.
 """
-_CREATED = re.compile(r"CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
-_ALTERED = re.compile(r"ALTER TABLE (\w+)")
+_CREATED = re.compile(
+    r"(?P<verb>CREATE (?:OR REPLACE )?(?P<kind>TABLE|VIEW|MATERIALIZED VIEW)(?: IF NOT EXISTS)?|ALTER TABLE) "
+    r"(?P<name>\w+)"
+)
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
 
 
 def cluster_ddl() -> list[str]:
     """Return the statements: replicated local tables and their views, then what reads all shards."""
     local: list[str] = []
-    everywhere: list[str] = []
+    everywhere: dict[str, str] = {}
     for _, text in migrations():
         for statement in statements(text):
-            if altered := _ALTERED.match(statement):
-                local.append(f"ALTER TABLE {altered[1]} ON CLUSTER '{{cluster}}'" + statement[altered.end() :])
-                continue
             created = _CREATED.match(statement)
             if created is None:
                 msg = f"a migration holds a statement that has no form for a cluster: {statement.splitlines()[0]}"
                 raise ValueError(msg)
-            kind, name = created.groups()
+            name = created["name"]
             local.append(_replicated(statement, name))
-            if kind != "MATERIALIZED VIEW":
-                everywhere.append(
+            if created["kind"] in {"TABLE", "VIEW"}:
+                everywhere[name] = (
                     f"CREATE TABLE IF NOT EXISTS {name}_all ON CLUSTER '{{cluster}}' AS {name}\n"
                     f"ENGINE = Distributed('{{cluster}}', currentDatabase(), {name})"
                 )
-    return local + everywhere
+    return [*local, *everywhere.values()]
 
 
 def _replicated(statement: str, name: str) -> str:
-    statement = _CREATED.sub(r"CREATE \1 IF NOT EXISTS \2 ON CLUSTER '{cluster}'", statement, count=1)
+    statement = _CREATED.sub(r"\g<verb> \g<name> ON CLUSTER '{cluster}'", statement, count=1)
     path = f"'/clickhouse/tables/{{shard}}/{{database}}/{name}', '{{replica}}'"
     return _ENGINE.sub(
         lambda found: f"ENGINE = ReplicatedReplacingMergeTree({path}{', ' + found[1] if found[1] else ''})", statement

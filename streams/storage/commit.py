@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import LeaseLostError, UnavailableError
+from streams.identity import LinkRow
 from streams.profiles import Position
 from streams.storage.client import COMMIT_SETTINGS
 
@@ -39,18 +40,24 @@ MAX_SEQ = 0xFFFF
 
 _CONSTRAINT_VIOLATED = 469
 _PERSON, _POSITION = 0, 1
+#: Fields of a `LinkRow`, as the column `links` has them.
+_LINK = {
+    "profile_id": pa.utf8(), "anonymous": pa.utf8(), "what": pa.utf8(), "reason": pa.utf8(), "at_us": pa.int64(),
+    "message": pa.uint64(), "id_offset": pa.int64(), "kafka_offset": pa.uint64(), "item": pa.uint32(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleRows:
     """Columns of n people of one partition, ready for the table.
 
-    `ids` utf8, `states` binary, `traits` map<utf8, utf8>, `features` map<dictionary<utf8>, float64>, `touched`
-    list<uint64>; the others are int64 arrays (n,), times in microseconds UTC.
+    `ids` utf8, `states` and `identity` binary, `traits` map<utf8, utf8>, `features` map<dictionary<utf8>, float64>,
+    `touched` list<uint64>; the others are int64 arrays (n,), times in microseconds UTC.
     """
 
     ids: pa.Array
     states: pa.Array
+    identity: pa.Array
     traits: pa.Array
     features: pa.Array
     touched: pa.Array
@@ -73,6 +80,8 @@ class PartitionCommit:
     layout_id: int
     people: PeopleRows
     segment_people: Mapping[int, int]
+    marks: Mapping[int, int]
+    links: Sequence[LinkRow]
 
     @property
     def version(self) -> int:
@@ -162,6 +171,7 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
     nested = {
         "profile_id": (people.ids, pa.utf8(), position_id(part.partition)),
         "state": (people.states, people.states.type, b""),
+        "identity": (people.identity, people.identity.type, b""),
         "traits": (people.traits, pa.map_(pa.utf8(), pa.utf8()), []),
         "features": (people.features, pa.map_(pa.dictionary(pa.int32(), pa.utf8()), pa.float64()), []),
         "touched": (people.touched, pa.list_(pa.uint64()), []),
@@ -187,6 +197,8 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
     }
     columns["segment_people"] = _last_map(n, part.segment_people, pa.int64())
     columns["sources"] = _last_map(n, position.sources, pa.uint32())
+    columns["peer_marks"] = _last_map(n, part.marks, pa.uint32())
+    columns["links"] = _last_list(n, part.links)
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -195,7 +207,17 @@ def _with(values: npt.NDArray[np.generic], last: int) -> npt.NDArray[np.generic]
 
 
 def _last_map(n: int, entries: Mapping[int, int], key: pa.DataType) -> pa.Array:
-    offsets = np.zeros(n + 2, np.int32)
-    offsets[-1] = len(entries)
     keys, values = pa.array(list(entries), key), pa.array(list(entries.values()), pa.uint64())
-    return pa.MapArray.from_arrays(pa.array(offsets), keys, values)
+    return pa.MapArray.from_arrays(_all_last(n, len(entries)), keys, values)
+
+
+def _last_list(n: int, links: Sequence[LinkRow]) -> pa.Array:
+    fields = [pa.array([getattr(link, name) for link in links], kind) for name, kind in _LINK.items()]
+    return pa.ListArray.from_arrays(_all_last(n, len(links)), pa.StructArray.from_arrays(fields, list(_LINK)))
+
+
+def _all_last(n: int, items: int) -> pa.Array:
+    """Return the offsets of a column whose items are all in the last row, the position's."""
+    offsets = np.zeros(n + 2, np.int32)
+    offsets[-1] = items
+    return pa.array(offsets)

@@ -22,7 +22,7 @@ __all__ = ["Change", "StoredPartition", "derive_last_commit", "last_changes", "r
 _POSITION_FIELDS = tuple(field.name for field in fields(Position))
 
 _PARTITION = f"""
-SELECT profile_id, state, layout, segment, toUnixTimestamp64Micro(segment_since) AS since,
+SELECT profile_id, state, identity, peer_marks, layout, segment, toUnixTimestamp64Micro(segment_since) AS since,
        kind = 'position' AS is_position, version, model_version, {", ".join(_POSITION_FIELDS)}
 FROM profiles FINAL
 WHERE kafka_partition = {{partition:UInt32}}
@@ -45,6 +45,16 @@ WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND ki
 """
 
 
+_LINKS_OF_COMMIT = """
+INSERT INTO identity_links
+SELECT link.profile_id, link.anonymous, link.what, link.reason, fromUnixTimestamp64Micro(link.at_us), link.message,
+       link.id_offset, kafka_partition, link.kafka_offset, link.item, updated_at
+FROM profiles
+ARRAY JOIN links AS link
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPartition:
     """What ClickHouse holds of one partition; `version` 0 means nothing was ever committed."""
@@ -57,6 +67,10 @@ class StoredPartition:
     layouts: npt.NDArray[np.uint64]
     segment: npt.NDArray[np.int64]
     segment_since_us: npt.NDArray[np.int64]
+    #: profile id -> what its owner knows of it, of those that have links
+    identity: dict[str, bytes]
+    #: source partition -> newest record of identity that was applied
+    marks: dict[int, int]
     #: layout id -> descriptor of every layout that the states were written under
     descriptors: dict[int, str]
 
@@ -102,9 +116,11 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         raise UnavailableError(msg) from error
     is_position = rows.column("is_position").cast(pa.bool_())
     people = rows.filter(pc.invert(is_position))
-    positions = rows.filter(is_position).select([*_POSITION_FIELDS, "version", "model_version"]).to_pylist()
-    nothing: dict[str, Any] = {**dict.fromkeys([*_POSITION_FIELDS, "version", "model_version"], 0), "sources": ()}
+    wanted = [*_POSITION_FIELDS, "version", "model_version", "peer_marks"]
+    positions = rows.filter(is_position).select(wanted).to_pylist()
+    nothing: dict[str, Any] = {**dict.fromkeys(wanted, 0), "sources": (), "peer_marks": ()}
     at: dict[str, Any] = positions[0] if positions else nothing
+    linked = people.filter(pc.greater(pc.binary_length(people.column("identity")), 0))
     return StoredPartition(
         position=Position(**{name: at[name] for name in _POSITION_FIELDS} | {"sources": dict(at["sources"])}),
         version=at["version"],
@@ -114,13 +130,21 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         layouts=people.column("layout").to_numpy(),
         segment=people.column("segment").to_numpy(),
         segment_since_us=people.column("since").to_numpy(),
+        identity=dict(
+            zip(
+                linked.column("profile_id").cast(pa.utf8()).to_pylist(),
+                linked.column("identity").to_pylist(),
+                strict=True,
+            )
+        ),
+        marks=dict(at["peer_marks"]),
         descriptors={int(layout): str(text) for layout, text in descriptors},
     )
 
 
 def derive_last_commit(client: Client, partition: int, version: int) -> None:
     """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
-    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT):
+    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, _LINKS_OF_COMMIT):
         client.command(statement, parameters={"partition": partition, "version": version})
 
 

@@ -97,6 +97,10 @@ class Merging(RuleBasedStateMachine):
         """Let everything end, and compare."""
         self.world.settle()
         assert self.world.counts() == self.expected()
+        for partition in range(PARTITIONS):
+            self.world.crash(partition)
+        self.world.settle()
+        assert self.world.counts() == self.expected()
         distinct = {(event.person, event.message) for event in self.world.produced}
         assert sum(self.world.counts().values()) == len(distinct)
 

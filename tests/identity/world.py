@@ -52,8 +52,8 @@ class Shell(Protocol):
     def apply(self, offset: int, record: Record) -> list[Outgoing]:
         """Apply a record; return what is to be sent."""
 
-    def snapshot(self) -> Any:
-        """Return what a commit holds."""
+    def committed_over(self, stored: Any) -> Any:
+        """Commit: return what is stored then, given what was stored before."""
 
     def counts(self) -> dict[str, int]:
         """Return people and their events."""
@@ -73,9 +73,10 @@ class PlainShell:
                 stored
             )
 
-    def snapshot(self) -> Any:
+    def committed_over(self, stored: Any) -> Any:
         owner = self.owner
-        return copy.deepcopy((self.next_offset, owner.stored, owner.marks, self.events, self.seen, self.links))
+        snapshot = (self.next_offset, owner.stored, owner.marks, self.events, self.seen, self.links)
+        return stored if stored is not None and stored[0] > self.next_offset else copy.deepcopy(snapshot)
 
     def counts(self) -> dict[str, int]:
         return {person: n for person, n in self.events.items() if n}
@@ -105,7 +106,7 @@ class PlainShell:
             if event.user and event.anonymous:
                 self.owner.meet(event.user, event.anonymous, event.at_us, event.message, alias=event.alias)
         for user, count in moved.items():
-            self.owner.forward(user, json.dumps([user, count]).encode())
+            self.owner.forward(self.owner.owner_of(user), json.dumps([user, count]).encode())
 
     # streams.identity.Body
 
@@ -115,6 +116,9 @@ class PlainShell:
     def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
         given = [self.events.pop(profile_id, 0) for profile_id in profile_ids]
         return [[b"%d" % count] if count else [] for count in given]
+
+    def keep(self, profile_ids: Sequence[str]) -> None:
+        pass  # the owner is asked about each event here
 
     def receive(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
         for profile_id, state in zip(profile_ids, states, strict=True):
@@ -152,7 +156,7 @@ class World:
         self.partitions = partitions
         self._shell = shell
         self.logs: list[list[Record]] = [[] for _ in range(partitions)]
-        self.stored: dict[int, tuple[int, Any]] = {}
+        self.stored: list[Any] = [None] * partitions
         self.places = [Place(shell(p, None)) for p in range(partitions)]
         self.stalled: list[tuple[int, Place]] = []
         self.produced: list[Event] = []
@@ -187,13 +191,11 @@ class World:
     def commit(self, place: Place, partition: int) -> None:
         """Commit, which waits for all that was sent; the higher version stays."""
         self.send(place, len(place.unsent))
-        snapshot = place.shell.snapshot()
-        if place.shell.next_offset >= self.stored.get(partition, (0, None))[0]:
-            self.stored[partition] = (place.shell.next_offset, snapshot)
+        self.stored[partition] = place.shell.committed_over(self.stored[partition])
 
     def crash(self, partition: int) -> None:
         """Lose memory; start from what was committed."""
-        self.places[partition] = Place(self._shell(partition, self.stored.get(partition, (0, None))[1]))
+        self.places[partition] = Place(self._shell(partition, self.stored[partition]))
 
     def stall(self, partition: int) -> None:
         """Give the partition to another owner; this one goes on when it wakes."""

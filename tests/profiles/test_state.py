@@ -169,7 +169,9 @@ def test_two_halves_merged_are_the_whole(log: list[dict[str, object]], cut: int)
     if not first:
         return
     merged = state_of(first, [])
-    merged.merge(state_of(second, []), "ann", "ann")
+    other = state_of(second, [])
+    theirs = other.pack(np.array([other.row_of("ann")], np.int32))
+    merged.merge(np.array([merged.row_for("ann")], np.int32), theirs, LAYOUT.descriptor)
 
     row = np.zeros(1, np.int32)
     ours, theirs = merged.finalize(row), whole.finalize(row)

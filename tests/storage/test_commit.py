@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import LeaseLostError, StateError, UnavailableError
+from streams.identity import LinkRow
 from streams.profiles import Position
 from streams.settings import Settings
 from streams.storage import connect, initialise
@@ -28,6 +29,7 @@ from streams.storage.commit import (
 )
 from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
 
+DERIVED = ("segment_changes", "segment_sizes", "identity_links", "identity_overrides")
 FAR_FUTURE_US = 4_000_000_000_000_000
 
 
@@ -37,6 +39,7 @@ def people(names: list[str], *, segment: int = 3, previous: int = -2, events: in
     return PeopleRows(
         ids=pa.array(names, pa.utf8()),
         states=pa.array([b"\x00state of " + name.encode() for name in names], pa.binary()),
+        identity=pa.array([b"links" if name == "bo" else b"" for name in names], pa.binary()),
         traits=pa.array([[("plan", "pro")]] * n, pa.map_(pa.utf8(), pa.utf8())),
         features=pa.MapArray.from_arrays(
             np.arange(0, 2 * n + 1, 2, np.int32),
@@ -62,6 +65,11 @@ def part(partition: int, names: list[str], *, next_offset: int = 10, seq: int = 
         layout_id=2**64 - 5,
         people=people(names, **of_people),
         segment_people={3: len(names), -2: 4},
+        marks={2: 77 << 16},
+        links=[
+            LinkRow(name, f"anon:of {name}", "merged", "", 1_700_000_000_000_001, 2**64 - 9, 6, next_offset - 1, i)
+            for i, name in enumerate(names[:3])
+        ],
     )
 
 
@@ -83,6 +91,7 @@ def test_what_was_committed_is_restored(client: Client) -> None:
         "ann": b"\x00state of ann",
         "bo": b"\x00state of bo",
     }
+    assert (stored.identity, stored.marks) == ({"bo": b"links"}, {2: 77 << 16})
     assert stored.position == Position(10, 4, 1_000, 2_000, 7, 2, 1, 0)
     assert (stored.version, stored.model_version, stored.next_seq) == (10 << 16, 9, 1)
     assert stored.layouts.tolist() == [2**64 - 5] * 2
@@ -128,7 +137,7 @@ def test_a_late_block_of_a_stalled_owner_changes_nothing(client: Client) -> None
 
 def test_derived_rows_can_be_written_again_without_doubling(client: Client) -> None:
     insert_commit(client, commit_batches([part(0, ["ann", "bo"])], FAR_FUTURE_US))
-    for table in ("segment_changes", "segment_sizes"):
+    for table in DERIVED:
         client.command(f"TRUNCATE TABLE {table}")  # as if the process had died between table and view
     for _ in range(2):
         derive_last_commit(client, 0, 10 << 16)
@@ -138,11 +147,15 @@ def test_derived_rows_can_be_written_again_without_doubling(client: Client) -> N
     assert changes == [("ann", -2, 3), ("bo", -2, 3)]
     sizes = client.query("SELECT segment, people FROM segment_sizes FINAL ORDER BY segment").result_rows
     assert sizes == [(-2, 4), (3, 2)]
+    overrides = client.query(
+        "SELECT profile_id, person, below_version FROM identity_overrides FINAL ORDER BY 1"
+    ).result_rows
+    assert overrides == [("anon:of ann", "ann", 7 << 16), ("anon:of bo", "bo", 7 << 16)]
 
 
 def test_the_views_write_what_derivation_writes(client: Client) -> None:
     insert_commit(client, commit_batches([part(0, ["ann", "bo"]), part(2, ["cy"])], FAR_FUTURE_US))
-    tables = {t: f"SELECT * FROM {t} FINAL ORDER BY ALL" for t in ("segment_changes", "segment_sizes")}
+    tables = {t: f"SELECT * FROM {t} FINAL ORDER BY ALL" for t in DERIVED}
     by_view = {t: client.query(query).result_rows for t, query in tables.items()}
     for partition in (0, 2):
         derive_last_commit(client, partition, 10 << 16)

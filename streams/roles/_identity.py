@@ -1,0 +1,179 @@
+"""The ids of one partition beside its profiles.
+
+New pairs are found in columns, decided about by their owner, and what it decides is done to the profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from streams.contract import Block, Names, decode_block
+from streams.contract.columns import Columns
+from streams.contract.event import TYPES
+from streams.identity import LinkRow, Outgoing, Owner, decode_envelope
+from streams.profiles import Applied, Layout, PartitionState
+from streams.profiles.packing import cut_state
+from streams.profiles.pairs import Pairs
+from streams.profiles.segmentation import PartitionLabels
+from streams.settings import Settings
+
+__all__ = ["Identities"]
+
+Rows = npt.NDArray[np.int32]
+
+#: A state past this is given away in pieces; a name has at most 64 KB, so a piece always fits into a message.
+_PIECE_BYTES = 200_000
+_ALIAS = TYPES["alias"]
+
+
+class Identities:
+    """An owner, and the profiles it decides about (`streams.identity.Body`).
+
+    Parameters
+    ----------
+    number : int
+        The partition.
+    layout : Layout
+        How states are packed.
+    settings : Settings
+        Number of partitions, limits.
+    state, labels : PartitionState, PartitionLabels
+        The people of the partition.
+    note : callable
+        Told what a forwarded block did.
+    """
+
+    def __init__(
+        self, number: int, layout: Layout, settings: Settings, state: PartitionState, labels: PartitionLabels, *,
+        note: Callable[[Block, Applied], None],
+    ) -> None:  # fmt: skip
+        self.owner = Owner(number, settings.kafka.partitions, settings.identity, self, layout.descriptor)
+        self._state = state
+        self._labels = labels
+        self._note = note
+        self._pairs = Pairs()
+        self._links: list[LinkRow] = []
+        self._merged_rows: list[Rows] = []
+
+    def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
+        """Go on from what was committed."""
+        self.owner.stored = dict(stored)
+        self.owner.marks = dict(marks)
+        away = [profile_id for profile_id in stored if self.owner.user_of(profile_id)]
+        self.owner.end()
+        if away:
+            self._state.send_away(self._state.rows_for(away))
+
+    def meet(self, block: Block, applied: Applied) -> None:
+        """Tell the owner of pairs that are new among the events of a block, and send on what is somebody else's."""
+        if len(applied.away):
+            self._forward(block, applied)
+        if not len(block.anonymous.values):
+            return
+        codes = block.anonymous.codes[applied.events]
+        named = np.flatnonzero(codes >= 0)
+        rows = applied.event_rows[named]
+        at, slots = self._pairs.unseen(rows, block.anonymous.values, codes[named])
+        if not len(at):
+            return
+        events = applied.events[named][at]
+        users = self._state.ids(rows[at]).to_pylist()
+        names = block.anonymous.values.take(pa.array(codes[named][at])).to_pylist()
+        facts = (
+            block.at_us[events].tolist(),
+            block.message_hash[events].tolist(),
+            (block.type[events] == _ALIAS).tolist(),
+        )
+        again = [
+            self.owner.meet(user, name, at_us, message, alias=alias)
+            for user, name, at_us, message, alias in zip(users, names, *facts, strict=True)
+        ]
+        if any(again):
+            self._pairs.drop(slots[again])
+
+    def hear(self, value: bytes) -> None:
+        """Do what another owner or an operator says."""
+        self.owner.receive(decode_envelope(value))
+
+    def end(self) -> tuple[list[Outgoing], Rows]:
+        """Finish a record: return what is to be sent, and the people whose rows are others now."""
+        sent, links, written = self.owner.end()
+        self._links += links
+        rows, self._merged_rows = self._merged_rows, []
+        if written:
+            rows.append(self._state.rows_for(sorted(written)))
+        return sent, np.concatenate(rows) if rows else np.empty(0, np.int32)
+
+    def take_links(self) -> list[LinkRow]:
+        """Return what is to be noted with the next commit."""
+        links, self._links = self._links, []
+        return links
+
+    @property
+    def links(self) -> int:
+        """How many lines wait for the next commit."""
+        return len(self._links)
+
+    def column(self, ids: pa.Array) -> pa.Array:
+        """Return what is stored with each person."""
+        stored = self.owner.stored
+        if not stored:
+            return pa.array([b""] * len(ids), pa.binary())
+        return pa.array([stored.get(profile_id, b"") for profile_id in ids.to_pylist()], pa.binary())
+
+    def _forward(self, block: Block, applied: Applied) -> None:
+        """Cut the events of merged people out of a block, one piece an owner, each under its user's name."""
+        distinct, inverse = np.unique(applied.away_rows, return_inverse=True)
+        users = [self.owner.user_of(name) for name in self._state.ids(distinct.astype(np.int32)).to_pylist()]
+        owners = np.array([self.owner.owner_of(user) for user in users])[inverse]
+        codes = np.full(len(block), -1, np.int32)
+        codes[applied.away] = inverse
+        columns = Columns.renamed(block, Names(codes, pa.array(users, pa.utf8())), block.person)
+        for owner in np.unique(owners).tolist():
+            for piece in columns.blocks(applied.away[owners == owner], block.read_at_us):
+                self.owner.forward(owner, piece)
+
+    # streams.identity.Body
+
+    def exists(self, profile_id: str) -> bool:
+        """Return whether there is such a person."""
+        return bool(self._state.present(self._state.rows_for([profile_id]))[0])
+
+    def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
+        """Return states, and leave nothing: from now on these ids are somebody else's."""
+        rows = self._state.rows_for(profile_ids)
+        there = self._state.present(rows)
+        packed = iter(self._state.pack(rows[there]).to_pylist())
+        for row in rows[there].tolist():
+            self._state.clear(row)
+        self._labels.resize(self._state.people)
+        self._labels.leave(rows)
+        self._state.send_away(rows)
+        layout = self._state.layout
+        return [list(cut_state(next(packed), layout, _PIECE_BYTES)) if here else [] for here in there.tolist()]
+
+    def keep(self, profile_ids: Sequence[str]) -> None:
+        """Count events of these ids here again."""
+        self._state.send_away(self._state.rows_for(profile_ids), away=False)
+
+    def receive(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
+        """Merge states into people."""
+        self._merge(profile_ids, states, layout, out=False)
+
+    def take_out(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
+        """Take merged states out of people again."""
+        self._merge(profile_ids, states, layout, out=True)
+
+    def forwarded(self, block: bytes) -> None:
+        """Apply events that another owner sent on."""
+        decoded = decode_block(block)
+        self._note(decoded, self._state.apply_forwarded(decoded))
+
+    def _merge(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str, *, out: bool) -> None:
+        rows = self._state.rows_for(profile_ids)
+        self._state.merge(rows, pa.array(states, pa.binary()), layout, out=out)
+        self._merged_rows.append(rows)

@@ -1,0 +1,44 @@
+"""The same rules, with the profiler's own partitions: people, counts and features as the naive thread finds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from streams.contract import partition_of
+from streams.identity import OPERATOR, Split, Undo, envelopes
+from tests.identity.machine import NO_LIMITS, PARTITIONS, Merging
+from tests.identity.real import RealShell
+from tests.identity.world import Event, Shell, World
+
+
+class RealMerging(Merging):
+    """Real blocks and states."""
+
+    def shell(self, partition: int, stored: Any) -> Shell:
+        """Return a partition as the profiler holds it."""
+        return RealShell(partition, PARTITIONS, NO_LIMITS, stored)
+
+
+TestRealMerging = RealMerging.TestCase
+TestRealMerging.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize(("order", "left"), [(Split, {"ann": 4}), (Undo, {"ann": 2, "anon:a": 2})])
+def test_what_was_merged_can_be_split_off_or_taken_back(order: type[Split | Undo], left: dict[str, int]) -> None:
+    world = World(PARTITIONS, lambda partition, stored: RealShell(partition, PARTITIONS, NO_LIMITS, stored))
+    for event in (Event(1, None, "a"), Event(2, None, "a"), Event(3, "ann", "a"), Event(4, None, "a")):
+        world.produce([event])
+        world.settle()
+    assert world.counts() == {"ann": 4}
+
+    for envelope in envelopes(OPERATOR, 0, "", [order("anon:a", 5)]):
+        world.order(partition_of("anon:a", PARTITIONS), envelope)
+    world.settle()
+
+    assert world.counts() == left
+    world.produce([Event(5, None, "a")])
+    world.settle()
+    assert world.counts() == {**left, "anon:a": left.get("anon:a", 0) + 1}
