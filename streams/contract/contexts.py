@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -129,15 +129,23 @@ def _context(raw: bytes) -> Context:
     try:
         return decode_context(raw) or Context()
     except msgspec.DecodeError:
-        tree = as_mapping(json.loads(raw))
+        tree = _object(raw)
         device = as_text(as_mapping(tree.get("device")).get("type"))
         country = as_text(as_mapping(tree.get("location")).get("country"))
         return Context(Device(device or None), Location(country or None), as_raw(tree.get("traits")))
 
 
+def _object(raw: bytes) -> dict[str, Any]:
+    """Read an object; a text, of which the walk gives what is between its quotes, is none ("[object Object]" is sent)."""
+    try:
+        return as_mapping(json.loads(raw))
+    except ValueError:
+        return {}
+
+
 def _flat(raw: bytes) -> dict[str, str]:
     """Return the scalar entries of an object, and those one level below, as texts."""
-    tree = as_mapping(json.loads(raw)) if raw else {}
+    tree = _object(raw) if raw else {}
     flat: dict[str, str] = {}
     for key, value in tree.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]

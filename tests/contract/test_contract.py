@@ -247,3 +247,12 @@ def test_events_of_a_block_can_be_sent_on_as_somebody_elses() -> None:
     assert again.categories.values.to_pylist() == ["b", "c"]
     assert again.contents.tolist() == block.contents[-1:].tolist()
     assert again.traits.values.to_pylist() == block.traits.values.to_pylist()
+
+
+@pytest.mark.parametrize("wrong", ["[object Object]", "", "{", '{"device":', 3, None, ["a"], "null"])
+@pytest.mark.parametrize("field", ["context", "traits", "properties"])
+def test_a_part_that_is_no_object_counts_as_absent(field: str, wrong: object) -> None:
+    block = block_of(GOOD, GOOD | {"messageId": "m2", field: wrong})
+
+    assert len(block) == 2
+    assert block.device.codes.tolist() == [-1, -1]
