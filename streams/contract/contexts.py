@@ -136,7 +136,7 @@ def _context(raw: bytes) -> Context:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    """Read an object; a text, of which the walk gives what is between its quotes, is none ("[object Object]" is sent)."""
+    """Read an object; a text isn't one, of which the walk gives what is between its quotes: "[object Object]"."""
     try:
         return as_mapping(json.loads(raw))
     except ValueError:

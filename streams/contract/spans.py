@@ -133,12 +133,14 @@ class Spans:
     def names(self, field: Field) -> Names:
         """Return each event's text, each distinct one once."""
         encoded = self._gathered([field], pa.utf8(), names=False).dictionary_encode()
-        if not (self._kinds[field] == ESCAPED).any():
+        escaped = self._kinds[field] == ESCAPED
+        if not escaped.any():
             return Names.of(encoded)
-        # A backslash is in what has escapes, and in nothing else.
-        decoded = [_unescaped(text.encode()) if "\\" in text else text for text in encoded.dictionary.to_pylist()]
-        again = pa.array(decoded, pa.utf8()).dictionary_encode()
         codes = Names.of(encoded).codes
+        decoded = encoded.dictionary.to_pylist()
+        for code in np.unique(codes[escaped]).tolist():  # an object, where a text should be, may hold backslashes too
+            decoded[code] = _unescaped(decoded[code].encode())
+        again = pa.array(decoded, pa.utf8()).dictionary_encode()
         return Names(np.where(codes < 0, -1, again.indices.to_numpy()[codes]).astype(np.int32), again.dictionary)
 
     def items(self) -> pa.DictionaryArray:

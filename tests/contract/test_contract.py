@@ -256,3 +256,11 @@ def test_a_part_that_is_no_object_counts_as_absent(field: str, wrong: object) ->
 
     assert len(block) == 2
     assert block.device.codes.tolist() == [-1, -1]
+
+
+def test_an_object_where_a_text_should_be_does_not_hurt_its_neighbours() -> None:
+    escaped = GOOD | {"messageId": "m2", "event": 'Product "Viewed"'}
+    result = applied(GOOD, escaped, GOOD | {"messageId": "m3", "event": {"a": "\\"}})
+
+    assert [letter.reason for letter in result.dead_letters] == ["missing_event"]
+    assert result.accepted == 2

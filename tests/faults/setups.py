@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -20,10 +21,8 @@ from streams.telemetry import read_statuses
 from tests.faults.harness import Wounds, wait_for
 from tests.faults.proxy import Proxy
 
-__all__ = ["FAKETIME", "ClockJump", "FullDisk", "SlowClickHouse", "Takeover", "Twin"]
+__all__ = ["ClockJump", "FullDisk", "SlowClickHouse", "Takeover", "Twin"]
 
-#: Debian's libfaketime; where it isn't installed clocks can't jump.
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _CLICKHOUSE_URL = "USERPRISM_CLICKHOUSE__URL"
 _DISK_BYTES = 400_000_000
 
@@ -140,26 +139,24 @@ class FullDisk:
 
 
 class ClockJump:
-    """The clock of all roles jumps by hours; the broker's and ClickHouse's stay right."""
+    """The wall clock of all roles jumps by hours; the broker's and ClickHouse's stay right (`clock.c`)."""
 
     def __init__(self, hours: tuple[int, ...]) -> None:
         self._hours = hours
 
     @contextmanager
     def around(self, _stack: Supervisor, folder: Path) -> Iterator[Mapping[str, str]]:
-        """Let the roles read their clock through libfaketime."""
-        clock = folder / "clock"
-        clock.write_text("+0")
-        yield {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        """Put a library between the roles and their clock; the shift is in a file that they have mapped."""
+        library, clock = folder / "clock.so", folder / "clock"
+        source = Path(__file__).with_name("clock.c")
+        subprocess.run(["/usr/bin/cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+        clock.write_bytes(struct.pack("l", 0))
+        yield {"LD_PRELOAD": str(library), "WRONG_CLOCK": str(clock)}
 
     def strike(self, wounds: Wounds) -> bool:
         """Jump."""
-        (wounds.folder / "clock").write_text(f"{wounds.chance.choice(self._hours):+d}h")
+        with (wounds.folder / "clock").open("r+b") as sink:
+            sink.write(struct.pack("l", wounds.chance.choice(self._hours) * 3_600))
         return True
 
 
