@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,10 +46,22 @@ time_t time(time_t *out) {
     return now.tv_sec;
 }
 
+static struct timespec to_kernels(const struct timespec *until) {
+    struct timespec kernels = *until;
+    if (until->tv_sec > 1000000000) kernels.tv_sec -= shift_s ? *shift_s : 0; /* else it is a monotonic time */
+    return kernels;
+}
+
+int cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *until) {
+    static int (*real)(cnd_t *, mtx_t *, const struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "cnd_timedwait");
+    struct timespec kernels = to_kernels(until);
+    return real(condition, mutex, &kernels);
+}
+
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
     static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
     if (!real) real = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
-    struct timespec kernels = *until;
-    if (until->tv_sec > 1000000000) kernels.tv_sec -= shift_s ? *shift_s : 0; /* else it is a monotonic time */
+    struct timespec kernels = to_kernels(until);
     return real(condition, mutex, &kernels);
 }

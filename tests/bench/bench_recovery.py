@@ -1,0 +1,106 @@
+"""Recovery: many profiles, a kill -9 of the profiler, and how long until its successor's first commit.
+
+`userprism bench recovery`: prints a row a kill (restored people, s until the new process says ready, s until ClickHouse
+holds an event that came after the kill) and one JSON line. Events keep coming meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from streams.embedded.supervisor import Supervisor
+from streams.replay.publish import Event, publish
+from streams.serving.arrival import Arrival
+from streams.settings import Settings
+from streams.storage.client import connect
+
+_PEOPLE, _KILLS = 250_000, 3
+_QUICK_PEOPLE = 20_000
+_CHUNK = 2_000
+_PATIENCE_S = 300.0
+
+
+def people(count: int) -> Iterator[list[Event]]:
+    """Yield one event a person."""
+    for first in range(0, count, _CHUNK):
+        yield [_event(f"u{who}", f"first-{who}") for who in range(first, min(first + _CHUNK, count))]
+
+
+def trickle(mark: str) -> Iterator[list[Event]]:
+    """Yield some events of known people, a few a time, for ever."""
+    number = 0
+    while True:
+        yield [_event(f"u{who}", f"{mark}-{number}-{who}") for who in range(20)]
+        number += 1
+
+
+def _event(who: str, message: str) -> Event:
+    event = {"type": "page", "userId": who, "messageId": message, "timestamp": "2026-01-02T03:04:05Z",
+             "properties": {"category": "c1", "product_id": "p1", "name": "a title"}}  # fmt: skip
+    return who.encode(), json.dumps(event).encode()
+
+
+def main() -> None:
+    """Run it."""
+    count = _QUICK_PEOPLE if "--quick" in sys.argv else _PEOPLE
+    with tempfile.TemporaryDirectory(prefix="userprism-recovery-", ignore_cleanup_errors=True) as folder:
+        settings = Settings(data_dir=str(Path(folder) / "data"))
+        with Supervisor(settings, role_args=["--data-dir", settings.data_dir], stop=threading.Event()) as stack:
+            stack.start_roles()
+            stack.wait_ready()
+            publish(stack.settings, people(count))
+            _arrived(stack)
+            rows = [_kill(stack, number) for number in range(_KILLS)]
+    print(f"{'people':>10}{'ready s':>10}{'first commit s':>16}")
+    for found, ready_s, commit_s in rows:
+        print(f"{found:>10,}{ready_s:>10.2f}{commit_s:>16.2f}")
+    slowest = max(commit_s for _, _, commit_s in rows)
+    print(json.dumps({"people": count, "kills": _KILLS, "first_commit_s": [round(r[2], 2) for r in rows], "slowest_s": round(slowest, 2)}))
+
+
+def _arrived(stack: Supervisor) -> None:
+    arrival = Arrival(stack.settings)
+    deadline = time.monotonic() + _PATIENCE_S
+    while not arrival.settled(arrival.lag()):
+        stack.check()
+        assert time.monotonic() < deadline, "not all has arrived"
+        time.sleep(0.2)
+    arrival.close()
+
+
+def _kill(stack: Supervisor, number: int) -> tuple[int, float, float]:
+    """Kill the profiler amid a trickle; return (people, s until ready, s until a commit holds a later event)."""
+    stop = threading.Event()
+    pace = {"per_second": 500.0, "stop": stop}
+    sender = threading.Thread(target=publish, args=(stack.settings, trickle(f"t{number}")), kwargs=pace)
+    sender.start()
+    time.sleep(3.0)
+    profiler = stack.roles["profiler"]
+    assert profiler.pid is not None
+    killed_at = time.monotonic()
+    os.kill(profiler.pid, signal.SIGKILL)
+    with connect(stack.settings) as client:
+        before = client.query("SELECT max(version) FROM profiles").result_rows[0][0]
+        ready_s = 0.0
+        while client.query("SELECT max(version) FROM profiles").result_rows[0][0] <= before:
+            stack.check()
+            if profiler.restarts > number and profiler.ready and not ready_s:
+                ready_s = time.monotonic() - killed_at
+            time.sleep(0.05)
+        commit_s = time.monotonic() - killed_at
+        found = client.query("SELECT count() FROM current_profiles").result_rows[0][0]
+    stop.set()
+    sender.join()
+    return found, ready_s or commit_s, commit_s
+
+
+if __name__ == "__main__":
+    main()
