@@ -297,6 +297,21 @@ SELECT toStartOfHour(at) AS hour, model_version, if(from_segment = -3, -2, from_
 FROM (SELECT * FROM segment_changes FINAL WHERE to_segment != -3)
 GROUP BY hour, model_version, from_segment, to_segment;
 
+CREATE TABLE IF NOT EXISTS erasures ON CLUSTER '{cluster}'
+(
+    erasure        String,
+    id_hash        String,
+    suppress       Bool,
+    status         LowCardinality(String),
+    deleted        UInt64,
+    survivors      UInt64,
+    asked_at       DateTime64(3, 'UTC'),
+    retained_until DateTime64(3, 'UTC'),
+    updated_at     DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/erasures', '{replica}', updated_at)
+ORDER BY (id_hash, erasure);
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -362,3 +377,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), linked_people);
 
 CREATE TABLE IF NOT EXISTS ids_per_person_all ON CLUSTER '{cluster}' AS ids_per_person
 ENGINE = Distributed('{cluster}', currentDatabase(), ids_per_person);
+
+CREATE TABLE IF NOT EXISTS erasures_all ON CLUSTER '{cluster}' AS erasures
+ENGINE = Distributed('{cluster}', currentDatabase(), erasures);

@@ -15,7 +15,7 @@ import msgspec
 from streams.cli.dead_letters import dead_letters
 from streams.cli.encoders import encoders
 from streams.cli.options import Shared, err, pass_shared, shared
-from streams.commands import benches, identity, looking, sending
+from streams.commands import benches, erasing, identity, looking, sending
 from streams.demo import run_demo
 from streams.demo.run import Interrupted
 from streams.embedded.signals import stop_on_signals
@@ -201,6 +201,28 @@ def split(options: Shared, anonymous_id: str, undo: bool) -> None:
     with stop_on_signals() as stop, options.stack(stop) as (settings, _):
         done = identity.split(settings, anonymous_id, undo=undo)
     options.answer(done, f"{anonymous_id} is split from {done['from']} as soon as the profiler reads it")
+
+
+@cli.command()
+@shared
+@click.argument("profile_id")
+@click.option("--suppress", is_flag=True, help="Drop later events of this id too.")
+@pass_shared
+def erase(options: Shared, profile_id: str, suppress: bool) -> None:
+    """Erase a person, and the anonymous ids that are part of it; topics forget with their retention."""
+    with stop_on_signals() as stop, options.stack(stop, roles=True) as (settings, _):
+        done = erasing.erase(settings, profile_id, suppress=suppress, say=err.print)
+    options.answer(done, "\n".join(f"{name:18} {value}" for name, value in done.items()))
+
+
+@cli.command()
+@shared
+@pass_shared
+def erasures(options: Shared) -> None:
+    """Show how erasures stand, and end those whose topics have forgotten."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        found = erasing.erasures(settings)
+    options.answer({"erasures": found}, erasing.erasures_text(found))
 
 
 @cli.command()

@@ -10,10 +10,23 @@ import hashlib
 
 import msgspec
 
-__all__ = ["CONTROL_HEADER", "Control", "ControlError", "Erase", "decode_control", "encode_control", "suppression_key"]
+__all__ = [
+    "CONTROL_HEADER",
+    "ERASE",
+    "SUPPRESSED",
+    "Control",
+    "ControlError",
+    "Erase",
+    "decode_control",
+    "encode_control",
+    "id_hash",
+]
 
 #: Name of the header that every control record has; its value is the kind.
 CONTROL_HEADER = "userprism-control"
+ERASE = b"erase"
+#: Rows of such ids keep the hashes of suppressed ids; the contract refuses ids with NUL, so nobody can claim one.
+SUPPRESSED = "\0suppressed/"
 
 
 class ControlError(ValueError):
@@ -64,6 +77,6 @@ def decode_control(value: bytes) -> Control:
         raise ControlError(msg) from error
 
 
-def suppression_key(profile_id: str) -> str:
-    """Return what a suppressed id is remembered as: SHA-256 of it, so that the list names nobody."""
-    return hashlib.sha256(b"userprism suppressed\0" + profile_id.encode("utf-8", "surrogatepass")).hexdigest()
+def id_hash(profile_id: str) -> str:
+    """Return what an erased id is remembered as: SHA-256 of it, so that the list names nobody."""
+    return hashlib.sha256(profile_id.encode("utf-8", "surrogatepass")).hexdigest()

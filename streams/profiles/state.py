@@ -93,6 +93,7 @@ class PartitionState:
         self._parameters = [np.array(feature.parameters or (0.0,)) for feature in layout.features]
         self._away = np.zeros(1024, np.bool_)
         self._some_away = False
+        self._suppressed = np.empty(0, np.uint64)
         self.next_offset = 0
         self.accepted = self.duplicates = self.late = self.clamped = 0
 
@@ -129,8 +130,10 @@ class PartitionState:
     def _take_in(self, block: Block, kept: Int64s, repeats: int) -> Applied:
         used = np.zeros(len(block.person.values), np.bool_)
         used[block.person.codes[kept]] = True
+        before = self.people
         rows = self._people.intern(block.person.values, used)[block.person.codes[kept]]
         self._resize()
+        self._hide_suppressed(before)
         away, away_rows = kept[:0], rows[:0]
         if self._some_away:
             elsewhere = self._away[rows]
@@ -184,6 +187,20 @@ class PartitionState:
         """From now on count no events of these people (or again do): they are somebody else's."""
         self._away[rows] = away
         self._some_away |= away and len(rows) > 0
+
+    def hashes(self, rows: Int32s) -> UInt64s:
+        """Return a hash of each id that is the same in every process."""
+        return self._people.fixed[rows]
+
+    def suppress(self, hashes: Sequence[int]) -> None:
+        """From now on count no events of ids with these hashes, whether they are here or yet to come."""
+        self._suppressed = np.union1d(self._suppressed, np.array(hashes, np.uint64))
+        self._hide_suppressed(0)
+
+    def _hide_suppressed(self, first: int) -> None:
+        if len(self._suppressed):
+            rows = np.arange(first, self.people, dtype=np.int32)
+            self.send_away(rows[np.isin(self.hashes(rows), self._suppressed)])
 
     def position(self) -> Position:
         """Return where the partition stands."""

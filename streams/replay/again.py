@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
+from streams.contract import profile_id_of
+from streams.contract.control import id_hash
 from streams.contract.dead_letters import DeadLetter
 from streams.contract.tolerant import event_at
 from streams.errors import InputError
@@ -16,6 +18,7 @@ from streams.profiles.features import microseconds
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.dead_letters import Selection, count_waiting, mark_replayed, waiting_letters
+from streams.storage.erasures import suppressed_hashes
 
 __all__ = ["REPLAYS_HEADER", "replay_letters", "since_of"]
 
@@ -57,9 +60,11 @@ def replay_letters(
     with connect(settings) as client:
         if dry_run:
             return count_waiting(client, selection)
-        outbox = Outbox(settings)
+        outbox, hashes = Outbox(settings), suppressed_hashes(client)
         for page in waiting_letters(client, selection):
             for letter in page:
+                if _suppressed(letter, hashes):
+                    continue
                 outbox.send(letter.topic, _event(letter), letter.key, headers=_headers(letter))
                 sent += 1
                 if per_second:
@@ -76,6 +81,18 @@ def _event(letter: DeadLetter) -> bytes:
     """Return the refused event alone: its neighbours in the same value were accepted long ago."""
     alone = event_at(letter.value, letter.index)
     return letter.value if alone is None else json.dumps(alone, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _suppressed(letter: DeadLetter, hashes: Collection[str]) -> bool:
+    """Whether an event is of somebody who is not to come back."""
+    if not hashes:
+        return False
+    try:
+        event = json.loads(_event(letter))
+    except (ValueError, RecursionError):
+        return False
+    who = profile_id_of(event.get("userId"), event.get("anonymousId")) if isinstance(event, dict) else ""
+    return bool(who) and id_hash(who) in hashes
 
 
 def _replays(letter: DeadLetter) -> int:

@@ -34,13 +34,13 @@ _METADATA_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka message of the topic: a block of events, or a control record."""
+    """One Kafka message of the topic: a block of events, or a control record, whose `control` says of which kind."""
 
     partition: int
     offset: int
     record_time_us: int
     value: bytes
-    control: bool = False
+    control: bytes = b""
     sources: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -119,7 +119,7 @@ class Clicks:
                     records.append(
                         Record(
                             place.partition, place.offset, message.timestamp()[1] * 1000, value,
-                            CONTROL_HEADER in headers, decode_sources(sources) if sources else {},
+                            headers.get(CONTROL_HEADER) or b"", decode_sources(sources) if sources else {},
                         )
                     )  # fmt: skip
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001

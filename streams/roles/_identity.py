@@ -6,6 +6,7 @@ New pairs are found in columns, decided about by their owner, and what it decide
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,12 @@ class Identities:
         """Do what another owner or an operator says."""
         self.owner.receive(decode_envelope(value))
 
+    def forget(self, profile_id: str) -> None:
+        """Know nothing of an id any more; should it come again, it is one that was never seen."""
+        self.owner.stored.pop(profile_id, None)
+        self._pairs = Pairs()
+        self.keep([profile_id])
+
     def end(self) -> tuple[list[Outgoing], Rows]:
         """Finish a record: return what is to be sent, and the people whose rows are others now."""
         sent, links, written = self.owner.end()
@@ -129,6 +136,13 @@ class Identities:
         """Cut the events of merged people out of a block, one piece an owner, each under its user's name."""
         distinct, inverse = np.unique(applied.away_rows, return_inverse=True)
         users = [self.owner.user_of(name) for name in self._state.ids(distinct.astype(np.int32)).to_pylist()]
+        if not all(users):  # suppressed: they belong to nobody
+            somebodys = np.array([bool(user) for user in users])[inverse]
+            if not somebodys.any():
+                return
+            block_away, away_rows = applied.away[somebodys], applied.away_rows[somebodys]
+            self._forward(block, replace(applied, away=block_away, away_rows=away_rows))
+            return
         owners = np.array([self.owner.owner_of(user) for user in users])[inverse]
         codes = np.full(len(block), -1, np.int32)
         codes[applied.away] = inverse

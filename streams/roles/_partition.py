@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from streams.contract import Block, decode_block
+from streams.contract import Block, Erase, decode_block, decode_control
+from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Applied, Layout, PartitionState
 from streams.profiles.segmentation import PartitionLabels
@@ -56,6 +59,11 @@ class Prepared:
         return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
+def _suppressed(ids: pa.Array) -> list[str]:
+    found: list[str] = ids.filter(pc.starts_with(ids, SUPPRESSED)).to_pylist()
+    return found
+
+
 class Partition:
     """Everything the profiler knows of one partition of `userprism.clicks`.
 
@@ -78,6 +86,9 @@ class Partition:
             layout, dedup_window_us=settings.dedup.window_s * 1_000_000, dedup_max_ids=settings.dedup.max_ids
         )
         self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
+        self.state.suppress(
+            [int(text.removeprefix(SUPPRESSED), 16) for text in _suppressed(stored.ids)]
+        )
         self.labels.restore(stored.segment, stored.segment_since_us)
         self.start_offset = min(stored.position.dedup_start, self.next_offset)
         self._identities = Identities(number, layout, settings, self.state, self.labels, note=self._note)
@@ -135,7 +146,10 @@ class Partition:
                 self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
             return []
         self._identities.owner.begin(record.offset)
-        if record.control:
+        if record.control == ERASE:
+            self._erase(decode_control(record.value))
+            self.state.pass_over(record.offset)
+        elif record.control:
             self._identities.hear(record.value)
             self.state.pass_over(record.offset)
         else:
@@ -150,6 +164,23 @@ class Partition:
         self._dirty.append(rows)
         self._unobserved.append(rows)
         return said
+
+    def _erase(self, order: Erase) -> None:
+        """Leave an empty row where a person was: whatever is older has a lower version and can't come back over it."""
+        rows = self.state.rows_for([order.profile_id])
+        self.state.clear(int(rows[0]))
+        self._identities.forget(order.profile_id)
+        self.labels.resize(self.state.people)
+        self.labels.leave(rows)
+        self.labels.committed[rows] = self.labels.of(rows)  # going is no change of segment that anybody is told of
+        if order.suppress:
+            key = int(self.state.hashes(rows)[0])
+            self.state.suppress([key])
+            rows = np.append(rows, self.state.rows_for([f"{SUPPRESSED}{key:016x}"]))
+            self.labels.resize(self.state.people)
+            self.labels.leave(rows)
+            self.labels.committed[rows] = self.labels.of(rows)
+        self._dirty.append(rows)
 
     def _note(self, block: Block, applied: Applied) -> None:
         """Remember whom a block touched, and how old its events were."""

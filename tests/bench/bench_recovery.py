@@ -15,12 +15,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from streams.embedded.supervisor import Supervisor
 from streams.replay.publish import Event, publish
 from streams.serving.arrival import Arrival
 from streams.settings import Settings
 from streams.storage.client import connect
+from tests.bench.common import machine, main, print_table, progress
 
 _PEOPLE, _KILLS = 250_000, 3
 _QUICK_PEOPLE = 20_000
@@ -48,22 +50,20 @@ def _event(who: str, message: str) -> Event:
     return who.encode(), json.dumps(event).encode()
 
 
-def main() -> None:
-    """Run it."""
-    count = _QUICK_PEOPLE if "--quick" in sys.argv else _PEOPLE
+def run(*, quick: bool) -> dict[str, Any]:
+    """Kill some times; the last line is JSON."""
+    count = _QUICK_PEOPLE if quick else _PEOPLE
     with tempfile.TemporaryDirectory(prefix="userprism-recovery-", ignore_cleanup_errors=True) as folder:
         settings = Settings(data_dir=str(Path(folder) / "data"))
         with Supervisor(settings, role_args=["--data-dir", settings.data_dir], stop=threading.Event()) as stack:
             stack.start_roles()
             stack.wait_ready()
+            progress(f"{count:,} people go down the road")
             publish(stack.settings, people(count))
             _arrived(stack)
             rows = [_kill(stack, number) for number in range(_KILLS)]
-    print(f"{'people':>10}{'ready s':>10}{'first commit s':>16}")
-    for found, ready_s, commit_s in rows:
-        print(f"{found:>10,}{ready_s:>10.2f}{commit_s:>16.2f}")
-    slowest = max(commit_s for _, _, commit_s in rows)
-    print(json.dumps({"people": count, "kills": _KILLS, "first_commit_s": [round(r[2], 2) for r in rows], "slowest_s": round(slowest, 2)}))
+    print_table("kill -9 of the profiler", ["people", "ready s", "first commit s"], rows)
+    return {"people": count, "first_commit_s": [round(row[2], 2) for row in rows], **machine()}
 
 
 def _arrived(stack: Supervisor) -> None:
@@ -103,4 +103,4 @@ def _kill(stack: Supervisor, number: int) -> tuple[int, float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(run))

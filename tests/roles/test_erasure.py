@@ -1,0 +1,102 @@
+"""Whoever is erased is nowhere any more: tables are searched, what remains is named, and nothing brings them back."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from streams.commands import erasing
+from streams.contract.dead_letters import DeadLetter
+from streams.kafka import end_offsets
+from streams.replay.again import replay_letters, since_of
+from streams.roles.profiler import Profiler
+from streams.settings import Settings
+from streams.storage.client import connect
+from streams.storage.dead_letters import Selection, save_dead_letters
+from tests.faults.known_log import KnownLog
+from tests.roles.test_profiler import blocks_of, work
+
+SOMEBODY = "u3"
+
+
+def rows_that_name(settings: Settings, text: str) -> dict[str, int]:
+    """Search every column of every table of the database."""
+    found = {}
+    with connect(settings) as client:
+        tables = client.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        ).result_rows
+        for (table,) in tables:
+            count = client.query(
+                f"SELECT countIf(position(toString(tuple(*)), {{text:String}}) > 0) FROM {table}",
+                parameters={"text": text},
+            ).result_rows[0][0]
+            if count:
+                found[table] = count
+    return found
+
+
+class Working:
+    """A profiler that works beside a test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(settings,))
+
+    def _work(self, settings: Settings) -> None:
+        profiler = Profiler(settings)
+        while not self.stop.is_set():
+            profiler.step()
+        profiler.commit()
+        profiler.close()
+
+    def __enter__(self) -> Working:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("suppress", [False, True])
+def test_an_erased_person_is_gone_and_comes_back_only_as_somebody_new(ready: Settings, suppress: bool) -> None:
+    log = KnownLog(21, 2_000)
+    blocks = blocks_of(ready, log)
+    work(ready, [list(blocks)])
+    refused = json.dumps({"type": "page", "userId": SOMEBODY, "timestamp": "never"}).encode()
+    letter = DeadLetter(ready.kafka.topics.events, 0, 5, 0, "invalid_timestamp", 1_790_000_000_000, None, refused, [])
+    with connect(ready) as client:
+        save_dead_letters(client, [letter])
+    assert {"profiles", "dead_letters"} <= rows_that_name(ready, f"{SOMEBODY}'").keys() | rows_that_name(
+        ready, f'"{SOMEBODY}"'
+    ).keys()
+
+    with Working(ready):
+        done = erasing.erase(ready, SOMEBODY, suppress=suppress, say=lambda text: None)
+
+    assert (done["status"], done["survivors"]) == ("running", 0)
+    assert done["rows_deleted"] > 0
+    # Only the empty row that keeps the person from coming back names them, until topics have forgotten as well.
+    assert rows_that_name(ready, f"'{SOMEBODY}'") == {"profiles": 1}
+    assert rows_that_name(ready, f'"{SOMEBODY}"') == {}
+    with connect(ready) as client:
+        found = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
+        assert found == {name: person.events for name, person in log.people.items() if name != SOMEBODY}
+
+    again = KnownLog(22, 2_000)
+    work(ready, [blocks_of(ready, again)])
+    with connect(ready) as client:
+        found = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
+        save_dead_letters(client, [letter])
+    assert found.get(SOMEBODY, 0) == (0 if suppress else again.people[SOMEBODY].events)
+    others = {name: person.events + again.people[name].events for name, person in log.people.items()}
+    assert {name: count for name, count in found.items() if name != SOMEBODY} == {
+        name: count for name, count in others.items() if name != SOMEBODY
+    } | {name: person.events for name, person in again.people.items() if name not in log.people}
+    before = end_offsets(ready, ready.kafka.topics.events)
+    replay_letters(ready, Selection((), since_of("")), per_second=0, dry_run=False, stop=threading.Event())
+    sent = sum(end_offsets(ready, ready.kafka.topics.events).values()) - sum(before.values())
+    assert sent == (0 if suppress else 1)
