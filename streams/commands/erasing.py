@@ -126,7 +126,8 @@ def _retention_ms(settings: Settings) -> int:
     topics = settings.kafka.topics
     asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in (topics.events, *topics.owned())]
     longest = settings.kafka.clicks_retention_s * 1000
-    for future in AdminClient(client_config(settings)).describe_configs(asked).values():
+    admin = AdminClient(client_config(settings))  # a name, or it would be gone before it answers
+    for future in admin.describe_configs(asked).values():
         try:
             entry = future.result(10).get("retention.ms")
             longest = max(longest, int(entry.value) if entry is not None and entry.value else _DEFAULT_RETENTION_MS)

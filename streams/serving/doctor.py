@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +12,7 @@ from encoders import EncoderError, load_encoder
 from encoders.session import check_environment
 from streams.errors import UserprismError
 from streams.kafka import end_offsets
+from streams.serving.probes import PROBES
 from streams.settings import Settings
 from streams.storage.client import connect
 
@@ -32,7 +34,13 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
             ("ClickHouse", _clickhouse),
             ("schema", _schema),
         )
-    ]
+    ] + _side_by_side(settings)
+
+
+def _side_by_side(settings: Settings) -> list[dict[str, Any]]:
+    """Ask the probes together: two of them wait for what a broker does only after some seconds."""
+    with ThreadPoolExecutor(len(PROBES)) as pool:
+        return list(pool.map(lambda named: _check(named[0], named[1], settings), PROBES))
 
 
 def _check(name: str, probe: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
