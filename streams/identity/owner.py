@@ -286,6 +286,8 @@ class Owner:
     def _reason_against(self, identity: Identity, anonymous: str, at_us: int) -> str:
         if not as_id(anonymous):
             return "blocked"
+        if not identity.links:
+            return ""
         claimed = identity.claimed()
         if len(claimed) >= self._limits.max_merges:
             return "too_many_merges"

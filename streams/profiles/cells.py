@@ -115,7 +115,10 @@ def merge_cell(
         ints[row, at] = max(ints[row, at], from_ints[from_row, from_at])
     elif kind == MOMENTS:
         mine, theirs = ints[row, at], from_ints[from_row, from_at]
-        if theirs:
+        if theirs and not mine:  # a copy, to the last bit
+            for i in range(3):
+                ints[row, at + i] = from_ints[from_row, from_at + i]
+        elif theirs:
             n = mine + theirs
             delta = from_floats[from_row, from_at + 1] - floats[row, at + 1]
             floats[row, at + 2] += from_floats[from_row, from_at + 2] + delta * delta * mine * theirs / n

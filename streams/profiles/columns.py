@@ -51,9 +51,9 @@ class DenseRows:
             self.ints[before:] = self._defaults
             self.floats = self.ints.view(np.float64)
 
-    def clear(self, row: int) -> None:
-        """Give a row its defaults again."""
-        self.ints[row] = self._defaults
+    def clear(self, rows: Int32s) -> None:
+        """Give rows their defaults again."""
+        self.ints[rows] = self._defaults
 
 
 class EntryArrays(NamedTuple):
@@ -115,9 +115,9 @@ class Entries:
             self._slots = np.full(1 << (2 * needed).bit_length(), -1, np.int32)
             _place_all(len(self), self._ints, self._slots)
 
-    def clear(self, row: int) -> None:
-        """Let a person's entries go: nothing finds them any more, and others may have their places."""
-        _free(row, self.arrays())
+    def clear(self, rows: Int32s) -> None:
+        """Let people's entries go: nothing finds them any more, and others may have their places."""
+        _free(rows, self.arrays())
 
     def arrays(self) -> EntryArrays:
         """Return what kernels take."""
@@ -180,34 +180,35 @@ def entry_at(row: int, family: int, key: int, table: EntryArrays) -> int:
 
 
 @kernel
-def _free(row: int, table: EntryArrays) -> None:
+def _free(rows: Int32s, table: EntryArrays) -> None:
     mask = np.uint64(len(table.slots) - 1)
-    entry = np.int64(table.head[row])
-    while entry >= 0:
-        pair = table.ints[entry, 0]
-        slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
-        while table.slots[slot] != entry:
+    for row in rows:
+        entry = np.int64(table.head[row])
+        while entry >= 0:
+            pair = table.ints[entry, 0]
+            slot = pair_hash(pair >> np.int64(32), pair & np.int64(0xFFFFFFFF)) & mask
+            while table.slots[slot] != entry:
+                slot = (slot + np.uint64(1)) & mask
+            # Deletion with linear probing: later members of the run move up (Knuth, TAOCP 3, 6.4 R).
+            hole = slot
             slot = (slot + np.uint64(1)) & mask
-        # Deletion with linear probing: later members of the run move up (Knuth, TAOCP 3, 6.4 R).
-        hole = slot
-        slot = (slot + np.uint64(1)) & mask
-        while table.slots[slot] >= 0:
-            other = table.ints[table.slots[slot], 0]
-            home = pair_hash(other >> np.int64(32), other & np.int64(0xFFFFFFFF)) & mask
-            if ((slot - home) & mask) >= ((slot - hole) & mask):
-                table.slots[hole] = table.slots[slot]
-                hole = slot
-            slot = (slot + np.uint64(1)) & mask
-        table.slots[hole] = -1
-        following = table.ints[entry, 1]
-        table.ints[entry, 0] = _NOBODYS
-        table.ints[entry, 1] = table.size[1]
-        table.size[1] = entry
-        entry = following
-    table.head[row] = -1
-    table.tail[row] = -1
-    for family in range(table.held.shape[1]):
-        table.held[row, family] = 0
+            while table.slots[slot] >= 0:
+                other = table.ints[table.slots[slot], 0]
+                home = pair_hash(other >> np.int64(32), other & np.int64(0xFFFFFFFF)) & mask
+                if ((slot - home) & mask) >= ((slot - hole) & mask):
+                    table.slots[hole] = table.slots[slot]
+                    hole = slot
+                slot = (slot + np.uint64(1)) & mask
+            table.slots[hole] = -1
+            following = table.ints[entry, 1]
+            table.ints[entry, 0] = _NOBODYS
+            table.ints[entry, 1] = table.size[1]
+            table.size[1] = entry
+            entry = following
+        table.head[row] = -1
+        table.tail[row] = -1
+        for family in range(table.held.shape[1]):
+            table.held[row, family] = 0
 
 
 @kernel

@@ -91,14 +91,15 @@ def unpack(
     raise StateError(msg)
 
 
-def cut_state(state: bytes, layout: Layout, most_bytes: int) -> Iterator[bytes]:
+def cut_state(state: bytes, layout: Layout, most_bytes: int) -> list[bytes]:
     """Cut a state into states that are that one when they are merged; each has `most_bytes`, or a single long name.
 
     The first has all numbers of the dense row and all touches, so it may be larger too.
     """
-    if len(state) <= most_bytes:
-        yield state
-        return
+    return [state] if len(state) <= most_bytes else list(_cut(state, layout, most_bytes))
+
+
+def _cut(state: bytes, layout: Layout, most_bytes: int) -> Iterator[bytes]:
     widths, texts = layout.family_widths.tolist(), layout.family_texts.tolist()
     bitmap_end = 1 + (layout.row_words + 7) // 8
     at = bitmap_end + 8 * sum(byte.bit_count() for byte in state[1:bitmap_end])

@@ -247,9 +247,13 @@ class PartitionState:
 
     def clear(self, row: int) -> None:
         """Forget everything about a person; the row stays theirs, should they come again."""
-        self._dense.clear(row)
-        self._entries.clear(row)
-        self._touches.clear(row)
+        self.clear_all(np.array([row], np.int32))
+
+    def clear_all(self, rows: Int32s) -> None:
+        """Forget everything about some people; see `clear`."""
+        self._dense.clear(rows)
+        self._entries.clear(rows)
+        self._touches.clear(rows)
 
     def present(self, rows: Int32s) -> npt.NDArray[np.bool_]:
         """Return which of `rows` are people: whoever was cleared and hasn't come since is none."""

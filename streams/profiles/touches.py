@@ -46,9 +46,9 @@ class Touches:
         """Count one touch of `content[i]` by `rows[i]` at `at_us[i]`, in this order."""
         _update(rows, content, at_us, self.rate, self.ids, self.weights, self.times_us, self.held)
 
-    def clear(self, row: int) -> None:
-        """Forget what a person touched."""
-        self.ids[row], self.weights[row], self.times_us[row], self.held[row] = 0, 0.0, 0, 0
+    def clear(self, rows: Int32s) -> None:
+        """Forget what people touched."""
+        self.ids[rows], self.weights[rows], self.times_us[rows], self.held[rows] = 0, 0.0, 0, 0
 
     def arrays(self) -> tuple[UInt64s, Floats, Int64s, Int32s]:
         """Return what kernels take."""

@@ -162,13 +162,12 @@ class Identities:
         rows = self._state.rows_for(profile_ids)
         there = self._state.present(rows)
         packed = iter(self._state.pack(rows[there]).to_pylist())
-        for row in rows[there].tolist():
-            self._state.clear(row)
+        self._state.clear_all(rows[there])
         self._labels.resize(self._state.people)
         self._labels.leave(rows)
         self._state.send_away(rows)
         layout = self._state.layout
-        return [list(cut_state(next(packed), layout, _PIECE_BYTES)) if here else [] for here in there.tolist()]
+        return [cut_state(next(packed), layout, _PIECE_BYTES) if here else [] for here in there.tolist()]
 
     def keep(self, profile_ids: Sequence[str]) -> None:
         """Count events of these ids here again."""

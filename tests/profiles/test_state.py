@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from streams.contract import Block, Contract, Incoming, Limits, decode_block
 from streams.errors import ConfigurationError, StateError
 from streams.profiles import Layout, PartitionState, Position
+from streams.profiles.packing import cut_state
 from streams.settings import FeatureSettings, SegmentationSettings
 
 HOUR_US = 3_600_000_000
@@ -236,3 +237,39 @@ def load(into: PartitionState, source: PartitionState, states: list[bytes], layo
     into.restore(
         source.ids(rows), pa.array(states, pa.binary()), layouts, {layout.layout_id: layout.descriptor}, Position()
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(events, st.integers(100, 2_000))
+def test_a_state_cut_into_pieces_is_itself_when_they_are_merged(log: list[dict[str, object]], most: int) -> None:
+    state = state_of([event | {"userId": "ann"} for event in log], [])
+    (packed,) = state.pack(np.zeros(1, np.int32)).to_pylist()
+
+    pieces = cut_state(packed, LAYOUT, most)
+
+    assert len(pieces) > 1 or len(packed) <= most
+    again = new_state()
+    rows = again.rows_for(["ann"] * len(pieces))
+    again.merge(rows, pa.array(pieces, pa.binary()), LAYOUT.descriptor)
+    assert again.pack(rows[:1]).to_pylist() == [packed]
+
+
+@settings(max_examples=20, deadline=None)
+@given(events, st.integers(1, 59))
+def test_what_was_merged_can_be_taken_out_again(log: list[dict[str, object]], cut: int) -> None:
+    unique = list({event["id"]: event | {"userId": "ann"} for event in log}.values())
+    first, second = unique[: cut % len(unique)], unique[cut % len(unique) :]
+    if not first:
+        return
+    before, other = state_of(first, []), state_of(second, [])
+    merged, row = state_of(first, []), np.zeros(1, np.int32)
+
+    for out in (False, True):
+        merged.merge(row, other.pack(row), LAYOUT.descriptor, out=out)
+
+    ours, theirs = merged.finalize(row), before.finalize(row)
+    assert ours.event_count == theirs.event_count
+    found, expected = dict(ours.features[0].as_py()), dict(theirs.features[0].as_py())
+    newest = (merged.finalize(row).last_seen_us - before.finalize(row).last_seen_us) / DAY_US
+    assert found["price/mean"] == pytest.approx(expected["price/mean"], rel=1e-6) if "price/mean" in expected else True
+    assert newest >= 0
