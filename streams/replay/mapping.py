@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -40,14 +40,22 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     ----------
     format : str
         ``ndjson``, ``csv``, ``tsv`` or ``parquet``; empty: by the file's suffix.
-    user_id : str
-        Empty in an ``ndjson`` mapping without fields: values are sent as they are.
+    user_id, anonymous_id : str
+        Whose the row is; a row in which one of them is empty goes without it. A mapping that names neither sends the
+        lines of an ``ndjson`` file as they are.
+    channel : str
+        Where such rows come from, in your words: not a column.
+    rest : str
+        ``traits``: every column that isn't named otherwise is a trait of that name.
     """
 
     format: str = ""
     type: str = "track"
     event: str = ""
     user_id: str = ""
+    anonymous_id: str = ""
+    channel: str = ""
+    rest: Literal["", "traits"] = ""
     timestamp: str = ""
     message_id: str = ""
     properties: dict[str, str] = {}
@@ -58,11 +66,18 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     @property
     def as_is(self) -> bool:
         """Whether lines are events already."""
-        return not self.user_id
+        return not (self.user_id or self.anonymous_id)
 
     def columns(self) -> list[str]:
         """Return the columns that the main file must have."""
-        named = [self.user_id, self.timestamp, self.message_id, *self.properties.values(), *self.traits.values()]
+        named = [
+            self.user_id,
+            self.anonymous_id,
+            self.timestamp,
+            self.message_id,
+            *self.properties.values(),
+            *self.traits.values(),
+        ]
         return [name for name in [*named, *(join.key for join in self.join)] if name]
 
 

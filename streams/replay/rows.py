@@ -106,6 +106,7 @@ def _as_they_are(path: Path, space: uuid.UUID) -> Iterator[Event]:
 
 def _mapped(path: Path, mapping: Mapping, kind: str, space: uuid.UUID) -> Iterator[Event]:
     joined = [(join, _lookup(path, join)) for join in mapping.join]
+    named = set(mapping.columns())
     for number, row in enumerate(_rows(path, kind, mapping.columns())):
         properties = _picked(row, mapping.properties, mapping.split)
         traits = _picked(row, mapping.traits, mapping.split)
@@ -114,10 +115,14 @@ def _mapped(path: Path, mapping: Mapping, kind: str, space: uuid.UUID) -> Iterat
             if other is not None:
                 properties |= _picked(other, join.properties, join.split)
                 traits |= _picked(other, join.traits, join.split)
+        if mapping.rest:
+            traits |= {name: value for name, value in row.items() if name not in named and value not in {None, ""}}
+        ids = {"userId": mapping.user_id, "anonymousId": mapping.anonymous_id}
         event: Row = {
             "type": mapping.type,
-            "event": mapping.event,
-            "userId": str(row[mapping.user_id]),
+            **({"event": mapping.event} if mapping.event else {}),
+            **({"channel": mapping.channel} if mapping.channel else {}),
+            **{name: str(row[column]) for name, column in ids.items() if column and row[column] not in {None, ""}},
             "messageId": str(row[mapping.message_id]) if mapping.message_id else str(uuid.uuid5(space, str(number))),
         }
         if mapping.timestamp:
@@ -125,7 +130,8 @@ def _mapped(path: Path, mapping: Mapping, kind: str, space: uuid.UUID) -> Iterat
         event["properties"] = properties
         if traits:
             event["context"] = {"traits": traits}
-        yield event["userId"].encode(), json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+        key = event.get("userId") or event.get("anonymousId") or ""
+        yield key.encode() or None, json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _rows(path: Path, kind: str, wanted: list[str]) -> Iterator[Row]:

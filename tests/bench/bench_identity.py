@@ -1,5 +1,6 @@
-"""People with several devices, merged as they log in: every count against the truth, the rate against the same log
-without anything to merge.
+"""People with several devices, merged as they log in, against the same log without anything to merge.
+
+Every count is held to the truth; the rates are of one run.
 """
 
 from __future__ import annotations

@@ -71,6 +71,10 @@ class Households:
         shared = (rng.random(n) < _SHARED) & ~never & (size - login > 1)
         visit = np.where(shared, login + 1 + (rng.random(n) * np.maximum(size - login - 1, 1)).astype(np.int64), events)
         guest = (owner + 1 + rng.integers(0, people - 1, n)) % people
+        # Nobody sees more than five devices: all is in one week, and a sixth would be refused.
+        visits = np.bincount(guest[shared], minlength=people)
+        shared &= (devices_of + visits)[guest] <= 5
+        visit[~shared] = events
         at_login, behind = rank == login[self._device], rank > login[self._device]
         at_visit = rank == visit[self._device]
         habit = rng.choice([_DEVICE, _BOTH, _USER], events, p=[0.25, 0.5, 0.25])
