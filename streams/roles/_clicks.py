@@ -61,6 +61,7 @@ class Clicks:
     def __init__(self, settings: Settings, acquire: Callable[[int, int], int], release: Callable[[int], None]) -> None:
         self._topic = settings.kafka.topics.clicks
         self._acquire, self._release = acquire, release
+        self._owned: list[int] = []
         self._reached: dict[int, int | None] = {}
         self._committed: dict[int, int] = {}
         self._failure: Exception | None = None
@@ -107,7 +108,9 @@ class Clicks:
             The broker reports an error that may pass.
         """
         records = []
-        for message in self._poller.consume(_BLOCKS_A_POLL, _POLL_S):
+        messages = self._poller.consume(_BLOCKS_A_POLL, _POLL_S)
+        self._raise_failure()  # what an assignment that failed leads to isn't what is wrong
+        for message in messages:
             error = message.error()
             if error is None:
                 place = place_of(message)
@@ -129,7 +132,6 @@ class Clicks:
                 raise StateError(self._out_of_range(place_of(message).partition, error))
             else:
                 refuse_lost_place(error)
-        self._raise_failure()
         return records
 
     def commit(self, offsets: Mapping[int, int]) -> None:
@@ -165,7 +167,7 @@ class Clicks:
 
     def restart(self) -> None:
         """Acquire every partition that is ours anew; what was fetched is thrown away."""
-        owned = [TopicPartition(self._topic, p) for p in self._reached]
+        owned = [TopicPartition(self._topic, p) for p in self._owned]
         self._on_revoke(self._consumer, owned)
         self._on_assign(self._consumer, owned)
         self._raise_failure()
@@ -181,6 +183,7 @@ class Clicks:
         self._consumer.close()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned = [entry.partition for entry in partitions]
         starts = []
         try:
             for entry in partitions:
@@ -190,6 +193,7 @@ class Clicks:
                 starts.append(TopicPartition(self._topic, entry.partition, self._acquire(entry.partition, low)))
         except Exception as error:
             self._failure = error
+            consumer.assign([])  # left to itself it would begin somewhere; `restart` tries again
             return
         self._reached = {entry.partition: None for entry in starts}
         self._poller.forget()
@@ -197,6 +201,7 @@ class Clicks:
         consumer.resume(starts)  # a partition that was held stays so through an assignment
 
     def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        self._owned = []
         self._poller.forget()
         for entry in partitions:
             self._reached.pop(entry.partition, None)
