@@ -25,6 +25,7 @@ LAYERS = (
     ("streams.serving",),
     ("streams.roles",),
     ("streams.embedded",),
+    ("streams.role",),
     ("streams.replay", "streams.shop"),
     ("streams.demo",),
     ("streams.commands",),

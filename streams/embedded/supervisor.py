@@ -57,7 +57,7 @@ class Supervisor:
     role_args : sequence of str
         Global options of the program for every role, e.g. ``("--data-dir", "/data", "--config", "userprism.toml")``.
     role_command : callable, optional
-        Gives program and arguments of a role. Default: this interpreter with ``-m streams.cli``, `role_args`, role.
+        Gives program and arguments of a role. Default: this interpreter with ``-m streams.role``, `role_args`, role.
     broker : bool
         False starts ClickHouse alone: no topics, no roles.
     log_dir : Path, optional
@@ -94,7 +94,7 @@ class Supervisor:
         self._logs = log_dir or self._home.logs
         self._settings = settings
         self._wanted = tuple(roles)
-        self._role_command = role_command or (lambda role: [sys.executable, "-m", "streams.cli", *role_args, role])
+        self._role_command = role_command or (lambda role: [sys.executable, "-m", "streams.role", *role_args, role])
         self._with_broker = broker
         self._stop_asked = stop or threading.Event()
         self._broker: Broker | None = None

@@ -135,6 +135,7 @@ class Profiler:
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
         self._fit_from = self._changed_at = 0.0
+        self._restored = False
 
     def step(self) -> None:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
@@ -168,6 +169,7 @@ class Profiler:
         stored = self._inserter.submit(self._store, self._take_model())
         self._committed_at = time.monotonic()
         changed = self._changed
+        self._restored = self._restored and not changed
         with self._stages("pack"):
             self._prepared = [(partition, partition.prepare(self._model_version)) for partition in changed]
         with self._stages("model"):
@@ -307,6 +309,7 @@ class Profiler:
             self._load_model(stored.model_version)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
+        self._restored = True
         log.info("partition %d: %d people, from offset %d", number, partition.state.people, partition.next_offset)
         return max(partition.start_offset, low)
 
@@ -391,6 +394,8 @@ class Profiler:
             return True
         if self._insert is not None:
             return False
+        if self._restored and changed:  # a successor shows at once that it is there
+            return True
         if not changed:
             return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
         return waited_s >= interval_s or self._log_read or (self._log_pauses and waited_s >= interval_s / 2)
