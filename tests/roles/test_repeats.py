@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 from confluent_kafka import Producer
@@ -16,7 +17,8 @@ from streams.settings import SegmentationSettings, Settings
 from streams.storage import connect, initialise
 from tests.roles.test_profiler import work
 
-START_MS = 1_790_000_000_000
+#: An hour ago: what is much older a broker deletes at once.
+START_MS = int(time.time() * 1000) - 3_600_000
 MINUTE_MS = 60_000
 WINDOW_MINUTES = 10
 
