@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from encoders.behaviour import BehaviourEncoder
 from encoders.cache import VectorCache
 from encoders.conformance import Cases, EncoderConformanceError, check_encoder
+from encoders.content import ContentEncoder, ContentSpace, content_space
 from encoders.contract import REASONS, Encoder
 from encoders.errors import (
     BrokenEncoderError,
@@ -21,8 +23,11 @@ from encoders.text import TextEncoder
 
 __all__ = [
     "REASONS",
+    "BehaviourEncoder",
     "BrokenEncoderError",
     "Cases",
+    "ContentEncoder",
+    "ContentSpace",
     "Encoder",
     "EncoderConformanceError",
     "EncoderError",
@@ -37,6 +42,7 @@ __all__ = [
     "UnknownEncoderError",
     "VectorCache",
     "check_encoder",
+    "content_space",
     "load_encoder",
     "load_manifest",
     "load_projection",

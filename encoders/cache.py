@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
-from encoders.manifest import Manifest
+from encoders.content import ContentSpace
 
 __all__ = ["VectorCache"]
 
@@ -16,15 +16,17 @@ __all__ = ["VectorCache"]
 class VectorCache:
     """A bounded memory of vectors; the key holds everything a vector depends on, so spaces can't mix."""
 
-    def __init__(self, manifest: Manifest, entries: int = 50_000) -> None:
-        parts = (manifest.space_id, *(f"{k}={v}" for k, v in sorted(manifest.sha256.items())), manifest.preprocessing)
+    def __init__(self, space: ContentSpace, entries: int = 50_000) -> None:
+        parts = [space.space_id]
+        for manifest in space.manifests:
+            parts += [f"{k}={v}" for k, v in sorted(manifest.sha256.items())] + [manifest.preprocessing]
         self._prefix = "\0".join(parts).encode()
         self._entries = entries
         self._known: OrderedDict[bytes, npt.NDArray[np.float32]] = OrderedDict()
-        self._allowed = manifest.batch_invariant
+        self._allowed = all(manifest.batch_invariant for manifest in space.manifests)
 
     def key(self, text: str) -> bytes:
-        """Return the key of a normalised text."""
+        """Return the key of content, written as text: all that its vector depends on."""
         return hashlib.sha256(self._prefix + b"\0" + text.encode("utf-8", "surrogatepass")).digest()
 
     def get(self, text: str) -> npt.NDArray[np.float32] | None:

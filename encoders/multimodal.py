@@ -29,10 +29,14 @@ COMBINE = "unit(text + image)"
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
-    """A product, an article, a post: what it says and how it looks; either may be left out."""
+    """A product, an article, a post: what it says and how it looks; each may be left out.
+
+    Frames of a video are pictures to `encoders.content.ContentEncoder`; the encoders themselves don't look at it.
+    """
 
     text: str | None = None
     image: ImageContent | None = None
+    video: str | bytes | None = None
 
 
 class _Prepared(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from encoders.behaviour import BehaviourEncoder
 from encoders.contract import Encoder
 from encoders.errors import BrokenEncoderError
 from encoders.image import ImageEncoder
+from encoders.images import ImageSource
 from encoders.manifest import Manifest, load_manifest
 from encoders.multimodal import MultimodalEncoder
 from encoders.text import TextEncoder
@@ -25,8 +26,21 @@ KINDS: dict[str, Callable[[Manifest, int], Encoder[Any, Any]]] = {
 }
 
 
-def load_encoder(encoder_id: str = "text", models_dir: str | Path | None = None, threads: int = 1) -> Encoder[Any, Any]:
+def load_encoder(
+    encoder_id: str = "text", models_dir: str | Path | None = None, threads: int = 1, source: ImageSource | None = None
+) -> Encoder[Any, Any]:
     """Load an installed encoder; ``text`` is the default one for text.
+
+    Parameters
+    ----------
+    encoder_id : str
+        What it was installed as.
+    models_dir : str or Path, optional
+        Where; default: `encoders.manifest.default_models_dir`.
+    threads : int
+        See `Encoder`.
+    source : ImageSource, optional
+        Where an encoder that takes pictures may get them; by default only from what is inline.
 
     Examples
     --------
@@ -46,4 +60,8 @@ def load_encoder(encoder_id: str = "text", models_dir: str | Path | None = None,
     if not manifest.goldens:
         msg = f"encoder {encoder_id!r} has no golden inputs: nothing says that its vectors are right. Export it again"
         raise BrokenEncoderError(msg)
+    if manifest.kind == "image":
+        return ImageEncoder(manifest, threads, source)
+    if manifest.kind == "multimodal":
+        return MultimodalEncoder(manifest, threads, source)
     return KINDS[manifest.kind](manifest, threads)

@@ -304,6 +304,30 @@ class KMeans(base.Clusterer):
             self._add_features(dict.fromkeys(range(block.shape[1])))
         return self._fit(block.astype(np.float64), cause)
 
+    def translate(self, centers: npt.ArrayLike) -> None:
+        """Go on with the same segments in another space, of another width perhaps: ids and counts stay.
+
+        What was learned of the old space is forgotten; `refit` on vectors of the new one is what should follow.
+
+        Parameters
+        ----------
+        centers
+            Where the present segments lie in the new space (k, d), in the order of `segment_ids`.
+        """
+        if self.mode == "strict":
+            msg = "a strict model is River's and keeps its space: use mode=\"adaptive\""
+            raise ValueError(msg)
+        block = as_block(centers, None).astype(np.float64)
+        if len(block) != len(self._ids):
+            msg = f"{len(block)} centres for {len(self._ids)} segments"
+            raise ShapeError(msg)
+        refuse_unusable(block)
+        self._centers = block
+        self._features = Features(range(block.shape[1]))
+        self._window = Window(block.shape[1], vectors=True)
+        self._looks = Looks()
+        self._pace = Pace(self.rate, self._centers, self._counts)
+
     # ---- snapshots
 
     def snapshot(self, *, window: bool = True) -> bytes:

@@ -121,7 +121,18 @@ class EncoderSettings(_Section, frozen=True):
     """Which encoder reads text, and how much processor it may take."""
 
     instance_id: str = "encoder-0"
+    #: a text or a multimodal encoder; `encoders switch` changes it while everything runs
     text: str = "text"
+    #: an image encoder beside a text one; empty: pictures are looked at by a multimodal encoder only
+    image: str = ""
+    #: pieces of content that are worked on beside each other
+    threads: int = 1
+    #: hosts that pictures and videos may be fetched from (`*.example.com`: all below it); data URLs are always read
+    image_hosts: list[str] = []
+    #: private networks that may be asked as well, as CIDR: an image server of your own
+    image_networks: list[str] = []
+    #: folders that local files (`file:` URLs) may be read from
+    image_folders: list[str] = []
     batch: int = 32
     #: niceness of the encoder process: content may wait, clicks may not
     nice: int = 19
@@ -151,9 +162,9 @@ class SegmentationSettings(_Section, frozen=True):
     rate: float = 0.01
     mode: Literal["adaptive", "strict"] = "adaptive"
     seed: int = 7
-    #: weight of each part of the person's vector
+    #: weight of each part of the person's vector; `latent` is there once `models train` has run
     parts: dict[str, float] = msgspec.field(
-        default_factory=lambda: {"behaviour": 1.0, "categories": 0.4, "interest": 1.0}
+        default_factory=lambda: {"behaviour": 1.0, "categories": 0.4, "interest": 1.0, "latent": 1.0}
     )
     interest_dim: int = 32
     touches: int = 64

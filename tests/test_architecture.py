@@ -44,9 +44,10 @@ SURFACE = {
         "typical_dispersion", "warm_up_kernels",
     },
     "encoders": {
-        "REASONS", "BrokenEncoderError", "Cases", "Encoder", "EncoderConformanceError", "EncoderError",
+        "REASONS", "BehaviourEncoder", "BrokenEncoderError", "Cases", "ContentEncoder", "ContentSpace",
+        "Encoder", "EncoderConformanceError", "EncoderError",
         "EnvironmentBrokenError", "ImageEncoder", "Manifest", "MultimodalEncoder", "NoVectorError",
-        "Projection", "TextEncoder", "Thing", "UnknownEncoderError", "VectorCache", "check_encoder",
+        "Projection", "TextEncoder", "Thing", "UnknownEncoderError", "VectorCache", "check_encoder", "content_space",
         "load_encoder", "load_manifest", "load_projection",
     },
 }  # fmt: skip

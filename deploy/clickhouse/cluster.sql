@@ -312,6 +312,33 @@ CREATE TABLE IF NOT EXISTS erasures ON CLUSTER '{cluster}'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/erasures', '{replica}', updated_at)
 ORDER BY (id_hash, erasure);
 
+CREATE TABLE IF NOT EXISTS encoder_versions ON CLUSTER '{cluster}'
+(
+    version      UInt64,
+    text         String,
+    image        String,
+    space_id     String,
+    configured   String,
+    active       UInt8,
+    at           DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/encoder_versions', '{replica}', active)
+ORDER BY version;
+
+ALTER TABLE content ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS video_url String AFTER image_url;
+
+CREATE TABLE IF NOT EXISTS behaviour_models ON CLUSTER '{cluster}'
+(
+    version    UInt64,
+    kind       LowCardinality(String),
+    space_id   String,
+    files      Map(String, String) CODEC(ZSTD(1)),
+    figures    String,
+    at         DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/behaviour_models', '{replica}', at)
+ORDER BY version;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -380,3 +407,9 @@ ENGINE = Distributed('{cluster}', currentDatabase(), ids_per_person);
 
 CREATE TABLE IF NOT EXISTS erasures_all ON CLUSTER '{cluster}' AS erasures
 ENGINE = Distributed('{cluster}', currentDatabase(), erasures);
+
+CREATE TABLE IF NOT EXISTS encoder_versions_all ON CLUSTER '{cluster}' AS encoder_versions
+ENGINE = Distributed('{cluster}', currentDatabase(), encoder_versions);
+
+CREATE TABLE IF NOT EXISTS behaviour_models_all ON CLUSTER '{cluster}' AS behaviour_models
+ENGINE = Distributed('{cluster}', currentDatabase(), behaviour_models);

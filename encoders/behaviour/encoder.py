@@ -32,6 +32,15 @@ class BehaviourEncoder(Encoder[Basket, _Entries]):
         See `Encoder`. Beside the model lies ``items.json``, the vocabulary.
     """
 
+    @property
+    def vocabulary(self) -> list[str]:
+        """The items that are known, by number from 1 on."""
+        return list(self._numbers)
+
+    def run(self, items: npt.NDArray[np.int64], weights: Vectors) -> Vectors:
+        """Return vectors (n, dim) of numbers (n, m), 0 for none, and their weights (n, m); zeros where all are 0."""
+        return self._session.run(items=items, weights=weights)
+
     def known(self, baskets: Sequence[Basket]) -> npt.NDArray[np.int64]:
         """Return how many items of each basket the model knows, int64 (n,)."""
         return np.array([sum(item in self._numbers for item in basket.items) for basket in baskets], np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from encoders.images.decode import decode, to_array
 from encoders.images.source import ImageContent, ImageSource
@@ -35,5 +36,7 @@ class PixelReader:
         NoVectorError
             See `ImageSource.read` and `decode`.
         """
+        if isinstance(content, Image.Image):
+            return to_array(content, self._shape)
         wanted = 2 * max(self._shape.size, self._shape.resize)
         return to_array(decode(self._source.read(content), at_least=wanted), self._shape)

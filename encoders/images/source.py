@@ -9,13 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
+from PIL import Image
+
 from encoders.errors import NoVectorError
 from encoders.images.fetch import Fetcher
 
 __all__ = ["ImageContent", "ImageSource"]
 
-#: Bytes of a picture, or where they are.
-ImageContent = bytes | str | Path
+#: Bytes of a picture, where they are, or the picture itself (a frame of a video).
+ImageContent = bytes | str | Path | Image.Image
 
 _MAX_BYTES = 20_000_000
 

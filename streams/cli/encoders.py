@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from encoders.export.choose import PACKAGED
-from streams.cli.options import Shared, pass_shared, shared
-from streams.commands import benches
+from streams.cli.options import Shared, err, pass_shared, shared
+from streams.commands import benches, switching
 from streams.commands import encoders as commands
+from streams.embedded.signals import stop_on_signals
 
 __all__ = ["encoders"]
 
@@ -18,7 +19,7 @@ __all__ = ["encoders"]
 @click.group()
 @shared
 def encoders() -> None:
-    """List, install, check and measure encoders."""
+    """List, install, check and measure encoders; change the one that reads content."""
 
 
 @encoders.command(name="list")
@@ -71,3 +72,27 @@ def bench(options: Shared, quick: bool, mind: Path | None) -> None:
     """Measure titles and pictures a second, and what the vectors find (from a checkout)."""
     more = ["--mind", str(mind.absolute())] if mind else []
     sys.exit(benches.bench("encoders", quick=quick, as_json=options.json, more=more))
+
+
+@encoders.command()
+@shared
+@click.argument("text")
+@click.option("--image", default="", help="An image encoder beside it.")
+@click.option("--wait", is_flag=True, help="Wait until the roles on this machine use it.")
+@pass_shared
+def switch(options: Shared, text: str, image: str, wait: bool) -> None:
+    """Let another encoder read the catalogue in the background and then take over, everywhere at once."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        done = switching.switch_encoder(settings, text, image, wait=wait, stop=stop, say=err.print)
+    options.answer(done, switching.switch_text(done))
+
+
+@encoders.command()
+@shared
+@click.option("--wait", is_flag=True, help="Wait until the roles on this machine use it.")
+@pass_shared
+def rollback(options: Shared, wait: bool) -> None:
+    """Go back to the encoder that was active before."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        done = switching.roll_back(settings, wait=wait, stop=stop, say=err.print)
+    options.answer(done, switching.switch_text(done))

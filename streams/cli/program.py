@@ -14,6 +14,7 @@ import msgspec
 
 from streams.cli.dead_letters import dead_letters
 from streams.cli.encoders import encoders
+from streams.cli.models import models
 from streams.cli.options import Shared, err, pass_shared, shared
 from streams.commands import benches, erasing, identity, looking, sending
 from streams.demo import run_demo
@@ -247,6 +248,7 @@ def bench(options: Shared, name: str, quick: bool) -> None:
 
 cli.add_command(dead_letters)
 cli.add_command(encoders)
+cli.add_command(models)
 
 
 def main() -> None:

@@ -24,9 +24,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content_id : int
         64-bit id, the same for the same item (or the same text) everywhere.
     kind : str
-        ``item`` has an id of its own in the shop, ``text`` was written by a person.
+        ``item`` has an id of its own in the shop, ``text`` was written by a person, ``media`` is a picture or
+        video alone.
     content_hash : int
-        Of the text that is encoded: the same text isn't encoded twice.
+        Of the text, picture and video that are encoded: the same isn't encoded twice.
+    image_url, video_url : str
+        Where they are, or they themselves as data URLs.
     """
 
     content_id: int
@@ -39,6 +42,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: str = ""
     url: str = ""
     image_url: str = ""
+    video_url: str = ""
     price: float | None = None
     at_us: int = 0
 

@@ -66,6 +66,7 @@ class Properties(Struct, gc=False, omit_defaults=True):
     products: list[Product] | None = None
     url: str | None = None
     image_url: str | None = None
+    video_url: str | None = None
     text: str | None = None
     body: str | None = None
     review_body: str | None = None

@@ -56,6 +56,7 @@ class Field(IntEnum):
     BODY = 32
     REVIEW_BODY = 33
     QUERY = 34
+    VIDEO_URL = 35
 
 
 FIELDS = len(Field)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -23,6 +24,8 @@ _MOST_CATEGORIES = 32
 _MOST_PRODUCTS = 200
 _LONGEST_NAME = 256
 _LONGEST_URL = 2_048
+#: A picture or short video in the event itself; a record of content stays below Kafka's 1 MB.
+_LONGEST_DATA_URL = 700_000
 #: The key of an event without an item, and what is said of a key that isn't remembered.
 _NOTHING = b""
 _UNKNOWN: list[int] = []
@@ -104,10 +107,9 @@ class Items:
         self._known[key] = contents
 
     def _note(self, content: Content) -> None:
-        hashed = xxhash.xxh3_64_intdigest(f"{content.content_hash}\0{content.image_url}".encode())
-        if self._sent.get(content.content_id) == hashed:
+        if self._sent.get(content.content_id) == content.content_hash:
             return
-        self._sent[content.content_id] = hashed
+        self._sent[content.content_id] = content.content_hash
         if len(self._sent) > _KEPT:
             self._sent.popitem(last=False)
         self._new.append(content)
@@ -135,14 +137,21 @@ def _clean(categories: Iterable[str | None]) -> Iterator[str]:
 
 def _contents(p: Properties, categories: list[str], at_us: int) -> Iterator[Content | None]:
     title = p.name or p.title or ""
-    yield _item(p.product_id, p.sku, p.content_id, p.article_id, title, categories, p, at_us)
+    item = _item(p.product_id, p.sku, p.content_id, p.article_id, title, categories, p, at_us)
+    yield item
     for product in (p.products or [])[:_MOST_PRODUCTS]:
         own = [product.category] if product.category else []
         yield _item(product.product_id, product.sku, None, None, product.name or "", own, product, at_us)
+    # A picture or video is the item's; without an item it is part of what was written, or a post by itself.
+    unseen = msgspec.structs.replace(p, image_url=None, video_url=None) if p.image_url or p.video_url else p
+    source = p if item is None else unseen
     for written in (p.text, p.body, p.review_body, p.query):
         text = normalised(written) if written else ""
         if text:
-            yield _content("text", text, "", "", text, categories, p, at_us)
+            yield _content("text", text, "", "", text, categories, source, at_us)
+            source = unseen
+    if source is not unseen and (shown := _address(p.image_url) or _address(p.video_url)):
+        yield _content("media", shown, "", "", "", [], p, at_us)
 
 
 def _item(
@@ -162,6 +171,7 @@ def _content(
     kind: str, key: str, item: str, title: str, text: str, categories: list[str], source: Properties | Product,
     at_us: int,
 ) -> Content:  # fmt: skip
+    image, video = _address(source.image_url), _address(source.video_url) if isinstance(source, Properties) else ""
     said = (title and text and normalised(f"{title} {text}")) or title or text
     said = said or normalised(" ".join([*categories, source.brand or ""]))
     return Content(
@@ -173,8 +183,19 @@ def _content(
         categories=categories,
         brand=(source.brand or "")[:_LONGEST_NAME],
         url=(source.url or "")[:_LONGEST_URL],
-        image_url=(source.image_url or "")[:_LONGEST_URL],
+        image_url=image,
+        video_url=video,
         price=source.price,
-        content_hash=xxhash.xxh3_64_intdigest(said.encode("utf-8", "surrogatepass")),
+        content_hash=xxhash.xxh3_64_intdigest(
+            "\0".join(part for part in (said, image, video) if part).encode("utf-8", "surrogatepass")
+        ),
         at_us=at_us,
     )
+
+
+def _address(url: str | None) -> str:
+    """Return where a picture or video is; nothing of one that is cut short could be read."""
+    if not url:
+        return ""
+    longest = _LONGEST_DATA_URL if url[:5].lower() == "data:" else _LONGEST_URL
+    return url if len(url) <= longest else ""

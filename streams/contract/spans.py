@@ -1,6 +1,6 @@
 """Where the fields of events are in their bytes: one walk over a batch, and columns read from what it found.
 
-Nothing is built for an event; Python sees distinct values only. An event that isn't plainly right is left to
+Nothing is built for an event; Python sees distinct values only. What isn't plainly right is left to
 `streams.contract.tolerant`, whose word counts.
 """
 

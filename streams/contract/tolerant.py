@@ -130,7 +130,9 @@ def _properties(p: dict[str, Any]) -> Properties:
     listed = p.get("products")
     products = [_product(entry) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else None
     category, categories = p.get("category"), p.get("categories")
-    names = ("name", "title", "brand", "currency", "url", "image_url", "text", "body", "review_body", "query")
+    names = (
+        "name", "title", "brand", "currency", "url", "image_url", "video_url", "text", "body", "review_body", "query",
+    )  # fmt: skip
     return Properties(
         **cast(dict[str, Any], {name: _id(p.get(name)) for name in ("product_id", "sku", "content_id", "article_id")}),
         **cast(dict[str, Any], {name: as_text(p.get(name)) or None for name in names}),

@@ -28,9 +28,7 @@ _LOOK_S = 0.5
 _TRANSACTION_TIMEOUT_MS = 10_000
 
 
-def pad_partitions(
-    settings: Settings, *, alive: Callable[[], bool] = lambda: True
-) -> dict[str, dict[int, int]]:
+def pad_partitions(settings: Settings, *, alive: Callable[[], bool] = lambda: True) -> dict[str, dict[int, int]]:
     """Fill each log up to what was read of it: `clicks` by ClickHouse's positions, the rest by their readers' groups.
 
     Parameters

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from streams.kernel import kernel
 from streams.profiles._kernel import Int64s, UInt64s, grown, mixed
+from streams.profiles.latent import Latent
 
 __all__ = ["VectorTable", "interest"]
 
@@ -28,6 +29,8 @@ class VectorTable:
         self._size = np.zeros(1, np.int64)
         self._ids: UInt64s = np.zeros(1024, np.uint64)
         self.vectors: Vectors = np.zeros((1024, dim), np.float32)
+        #: what a trained model of behaviour makes of the same touches; None without one
+        self.latent: Latent | None = None
         self._slots: Int64s = np.full(4096, -1, np.int64)
 
     def __len__(self) -> int:

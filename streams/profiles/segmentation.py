@@ -74,6 +74,13 @@ class PartitionLabels:
         self.since_us[: len(segment)] = since_us
         self.stabiliser.seed_labels(np.arange(len(segment), dtype=np.int32), segment)
 
+    def begin_space(self) -> None:
+        """Keep labels and forget smoothed vectors: those of the next space may have another width."""
+        old = self.stabiliser
+        self.stabiliser = Stabiliser(alpha=old.alpha, margin=old.margin)
+        self.stabiliser.resize(len(old))
+        self.stabiliser.seed_labels(np.arange(len(old), dtype=np.int32), old.labels)
+
     def of(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Return the current labels of `rows`."""
         return self.stabiliser.labels[rows]
@@ -129,7 +136,7 @@ class Segmentation:
         self._learned_at_version = 0
         self._fitted = False
         self._minted: list[ModelChange] = []
-        self._cause = ""
+        self._cause = self._due = ""
 
     @property
     def model(self) -> KMeans:
@@ -140,6 +147,14 @@ class Segmentation:
     def fitted(self) -> bool:
         """Whether there are segments yet."""
         return self._fitted
+
+    def use(self, table: VectorTable, cause: str) -> None:
+        """Take interest from another table from now on; the next fit is due at once, and nothing may come before it.
+
+        Its vectors are of another space: mean, scale and centres of the old one say nothing about them.
+        """
+        self._space = VectorSpace(table, self._settings.parts)
+        self._due = cause if self._fitted else ""
 
     def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
         """Learn from people whose state has just changed, and label them."""
@@ -179,11 +194,17 @@ class Segmentation:
         if not cause:
             return False
         share = min(1.0, (_SAMPLE_DRAINED if drained else _SAMPLE) / total)
-        raw = np.vstack([self._sample(state, labels, share) for state, labels in people if state.people])
+        samples = [self._sample(state, labels, share) for state, labels in people if state.people]
+        raw = np.vstack([vectors for vectors, _ in samples])
         self._space.fit(raw)
-        self._model.refit(self._space.transform(raw), cause)
+        points = self._space.transform(raw)
+        if self._due:
+            self._model.translate(self._centres_of(points, np.concatenate([held for _, held in samples])))
+            for _, labels in people:
+                labels.begin_space()
+        self._model.refit(points, cause)
         self._fitted = True
-        self._events_at_fit, self._known_at_fit, self._cause = events, known, cause
+        self._events_at_fit, self._known_at_fit, self._cause, self._due = events, known, cause, ""
         return True
 
     def take_version(self) -> str | None:
@@ -227,6 +248,8 @@ class Segmentation:
         if not self._fitted:
             enough = total >= _FIRST_FIT_PEOPLE or (drained and total > self._settings.n_clusters)
             return "first fit" if enough else ""
+        if self._due:
+            return self._due
         if known - self._known_at_fit > (_REFIT_KNOWN_DRAINED if drained else _REFIT_KNOWN):
             return "content vectors arrived"
         if events >= self._events_at_fit * _REFIT_GROWTH or (drained and events > self._events_at_fit * 1.2):
@@ -236,11 +259,26 @@ class Segmentation:
     def _known_share(self, people: Iterable[tuple[PartitionState, PartitionLabels]], total: int) -> float:
         return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
 
-    def _sample(self, state: PartitionState, labels: PartitionLabels, share: float) -> npt.NDArray[np.float64]:
+    def _centres_of(
+        self, points: npt.NDArray[np.float64], held: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:  # fmt: skip
+        """Return where the people of each segment are now: that is where it is in another space."""
+        drawn = self._random.integers(len(points), size=len(self._model.segment_ids))
+        return np.array(
+            [
+                points[held == segment].mean(axis=0) if (held == segment).any() else points[someone]
+                for segment, someone in zip(self._model.segment_ids.tolist(), drawn.tolist(), strict=True)
+            ]
+        )
+
+    def _sample(
+        self, state: PartitionState, labels: PartitionLabels, share: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return raw vectors of some people, and the segments they are in."""
         rows = state.everybody()
         wanted = max(1, round(share * len(rows)))
         if wanted < len(rows):
             rows = np.sort(self._random.choice(rows, wanted, replace=False))
         labels.resize(state.people)
         raw, labels.known[rows] = self._space.raw(state, rows)
-        return raw
+        return raw, labels.of(rows)

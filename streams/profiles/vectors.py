@@ -1,8 +1,9 @@
-"""A person's vector: behaviour ++ categories ++ interest, standardised, each part with the weight it was given.
+"""A person's vector: behaviour ++ categories ++ interest (++ latent), standardised, each part with its weight.
 
-Behaviour columns are standardised one by one. The columns of the other two parts are coordinates of one space (a hashed
-category profile, a projection of content vectors), so each of those parts is centred by column and scaled as a whole:
-scaling every coordinate by itself would blow the directions that carry nothing up to the size of those that do.
+Behaviour columns are standardised one by one. The columns of the other parts are coordinates of one space (a hashed
+category profile, a projection of content vectors, a trained model's latent), so each of those parts is centred by
+column and scaled as a whole: scaling every coordinate by itself would blow the directions that carry nothing up to the
+size of those that do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ __all__ = ["PART_NAMES", "VectorSpace"]
 
 Floats = npt.NDArray[np.float64]
 
-PART_NAMES = ("behaviour", "categories", "interest")
+#: The last one is there when a model was trained.
+PART_NAMES = ("behaviour", "categories", "interest", "latent")
 
 _SCALED_BY_COLUMN = {"behaviour"}
 _SMALLEST_SCALE = 1e-6
@@ -55,7 +57,9 @@ class VectorSpace:
         """Return (vectors (n, width) with NaN where a part is missing, known share of each person's interest (n,))."""
         ids, weights = state.touches(rows)
         liked, known = interest(ids, weights, self._table)
-        parts = (state.behaviour(rows), state.categories(rows), liked)
+        parts = [state.behaviour(rows), state.categories(rows), liked]
+        if self._table.latent is not None:
+            parts.append(self._table.latent.of(ids, weights))
         self._widths = tuple(part.shape[1] for part in parts)
         self._behaviour_weights = state.behaviour_weights()
         return np.hstack(parts, dtype=np.float64), known
@@ -71,7 +75,7 @@ class VectorSpace:
         deviation = np.sqrt(self._scaler.var)
         scales = []
         start = 0
-        for name, width in zip(PART_NAMES, self._widths, strict=True):
+        for name, width in zip(PART_NAMES, self._widths, strict=False):
             part = deviation[start : start + width]
             start += width
             if name not in _SCALED_BY_COLUMN:

@@ -51,9 +51,7 @@ def publish(
     UnavailableError
         The broker didn't acknowledge all of them.
     """
-    outbox = Outbox(
-        settings, **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000}
-    )
+    outbox = Outbox(settings, **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000})
     topic = settings.kafka.topics.events
     halt = stop or threading.Event()
     sent, started = 0, time.monotonic()

@@ -242,4 +242,3 @@ def refuse_second_profiler(settings: Settings) -> None:
             f"Stop it first; if it is gone for good, set profiler.instance_id = {others[0]!r} to take its place"
         )
         raise AlreadyRunningError(msg)
-

@@ -196,6 +196,11 @@ class Partition:
         self.state.next_offset = max(self.state.next_offset, record.offset + 1)
         self._moved = True
 
+    def note_model(self) -> None:
+        """Commit the position too, though nobody's label changed: the model that it names is of another space now."""
+        if self._next_seq < MAX_SEQ:
+            self._dirty.append(np.empty(0, np.int32))
+
     def mark(self, rows: Rows) -> None:
         """Commit these people too: their label changed though their state didn't."""
         if len(rows) and self._next_seq < MAX_SEQ:

@@ -10,18 +10,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from encoders import VectorCache, load_encoder
+from encoders import ContentEncoder, Thing, VectorCache
 from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
 from streams.errors import Transient, UnavailableError
 from streams.kafka import Outbox, consumer_config, refuse_lost_place
 from streams.lag import GroupLag
 from streams.polling import Poller
+from streams.roles._catalogue import Catalogue
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.content import known_content, save_content, stored_vectors
@@ -30,6 +33,8 @@ from streams.telemetry import RoleStatus, Stages
 __all__ = ["CRASH_POINTS", "EncoderRole", "run"]
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 #: Pieces of content in one insert: ClickHouse has better things to do than many small parts.
 _BATCH = 1024
@@ -94,12 +99,9 @@ class EncoderRole:
         self._topics = settings.kafka.topics
         self._status = RoleStatus(settings.run_dir, settings.encoder.instance_id)
         self._stages = Stages()
-        self._encoder = load_encoder(settings.encoder.text, settings.encoder.models_dir or None)
-        self._cache = VectorCache(self._encoder.manifest)
         self._client = connect(settings)
-        #: content id -> hash: what the table held when we started, and what we have published ourselves
-        self._stored = known_content(self._client, self._encoder.manifest.space_id)
-        self._done: dict[int, int] = {}
+        self._catalogue = Catalogue(self._client, settings.encoder)
+        self._begin_space()
         self._outbox = Outbox(settings)
         self._consumer = Consumer(
             consumer_config(
@@ -118,6 +120,8 @@ class EncoderRole:
 
     def step(self) -> None:
         """Read some content, encode what is new, and write it to the table, then to the topic."""
+        if self._ask(self._catalogue.look):
+            self._begin_space()
         if not self._waiting:
             with self._stages("consume"):
                 self._waiting = self._poll()
@@ -134,17 +138,20 @@ class EncoderRole:
             with self._stages("encode"):
                 vectors, status = self._vectors(new)
             with self._stages("write"):
-                self._write(new, vectors, status)
+                self._write(self._encoder, new, vectors, status)
         self._done |= {content.content_id: content.content_hash for content in fresh}
         if self._waiting:
             self._at("after topic")
             self._commit()
-        idle = not self._waiting
+        idle = not self._waiting and not self._read_catalogue()
         self._waiting = []
         self._status.update(
             state="ready" if self._consumer.assignment() else "starting",
             idle=idle,
             provider=self._encoder.provider,
+            space=self._encoder.space.space_id,
+            preparing=self._catalogue.preparing,
+            encoder_version=self._catalogue.version,
             stages=self._stages.seconds,
             **self._totals,
         )
@@ -159,6 +166,32 @@ class EncoderRole:
         self._clicks_lag.close()
         self._outbox.close()
         self._status.close()
+
+    def _begin_space(self) -> None:
+        """Start anew in the space of the encoder that is active; nothing of another space is remembered."""
+        self._encoder = self._catalogue.encoder
+        self._cache = VectorCache(self._encoder.space)
+        #: content id -> hash: what the table held when we started, and what we have published ourselves
+        self._stored = known_content(self._client, self._encoder.space.space_id)
+        self._done: dict[int, int] = {}
+
+    def _read_catalogue(self) -> bool:
+        """Read some of what an encoder hasn't read yet; return whether there was any."""
+        encoder, contents = self._ask(self._catalogue.unread)
+        if not contents:
+            return False
+        self._let_clicks_pass()
+        with self._stages("catalogue"):
+            vectors, status = encoder.encode_with_status([_thing(content, encoder) for content in contents])
+            self._write(encoder, contents, vectors, status)
+        return True
+
+    def _ask(self, question: Callable[[Client], Answer]) -> Answer:
+        try:
+            return question(self._client)
+        except (ClickHouseError, OSError) as error:
+            msg = f"ClickHouse doesn't tell which encoder is wanted: {str(error).splitlines()[0]}"
+            raise UnavailableError(msg) from error
 
     def _let_clicks_pass(self) -> None:
         """Wait while intake is behind, though not for ever: two roles that compute share a core's caches and units."""
@@ -192,49 +225,54 @@ class EncoderRole:
         return contents
 
     def _vectors(self, contents: list[Content]) -> tuple[npt.NDArray[np.float32], list[str]]:
-        """Encode each text once, however often it comes; what has no text is missing, with its reason."""
-        texts = [text_of(content) for content in contents]
-        known = {text: self._cache.get(text) for text in texts}
-        missing = [text for text, vector in known.items() if vector is None]
-        encoded, reasons = self._encoder.encode_with_status(missing)
-        status_of = dict.fromkeys(texts, "ok")
-        for text, vector, reason in zip(missing, encoded, reasons, strict=True):
-            known[text], status_of[text] = vector, reason
+        """Encode the same content once, however often it comes; what can't be read is missing, with its reason."""
+        things = {_written(content): content for content in contents}
+        known = {written: self._cache.get(written) for written in things}
+        missing = [written for written, vector in known.items() if vector is None]
+        encoded, reasons = self._encoder.encode_with_status(
+            [_thing(things[written], self._encoder) for written in missing]
+        )
+        status_of = dict.fromkeys(things, "ok")
+        for written, vector, reason in zip(missing, encoded, reasons, strict=True):
+            known[written], status_of[written] = vector, reason
             if reason == "ok":
-                self._cache.put(text, vector)
+                self._cache.put(written, vector)
         self._totals["encoded"] += reasons.count("ok")
         self._totals["missing"] += len(reasons) - reasons.count("ok")
-        self._totals["cached"] += len(texts) - len(missing)
-        return np.array([known[text] for text in texts], np.float32), [status_of[text] for text in texts]
+        self._totals["cached"] += len(things) - len(missing)
+        order = list(map(_written, contents))
+        return np.array([known[written] for written in order], np.float32), [status_of[written] for written in order]
 
-    def _write(self, contents: list[Content], vectors: npt.NDArray[np.float32], status: list[str]) -> None:
-        manifest = self._encoder.manifest
+    def _write(
+        self, encoder: ContentEncoder, contents: list[Content], vectors: npt.NDArray[np.float32], status: list[str]
+    ) -> None:
         try:
-            save_content(self._client, contents, vectors, status, encoder=manifest.id, space_id=manifest.space_id)
+            save_content(self._client, contents, vectors, status, encoder=encoder.name, space_id=encoder.space.space_id)
         except (ClickHouseError, OSError) as error:
             msg = f"ClickHouse doesn't take content: {str(error).splitlines()[0]}"
             raise UnavailableError(msg) from error
         ids = np.array([content.content_id for content in contents], np.uint64)
         self._at("after table")
-        self._publish(ids, vectors, status)
+        self._publish(encoder, ids, vectors, status)
 
     def _publish_again(self, contents: list[Content]) -> None:
         """Send vectors that the table holds: a crash may have come between the table and the topic."""
         wanted = np.array([content.content_id for content in contents], np.uint64)
         try:
-            for ids, vectors in stored_vectors(self._client, self._encoder.manifest.space_id, wanted):
-                self._publish(ids, vectors, ["ok"] * len(ids))
+            for ids, vectors in stored_vectors(self._client, self._encoder.space.space_id, wanted):
+                self._publish(self._encoder, ids, vectors, ["ok"] * len(ids))
         except (ClickHouseError, OSError) as error:
             msg = f"ClickHouse doesn't give content back: {str(error).splitlines()[0]}"
             raise UnavailableError(msg) from error
 
-    def _publish(self, ids: npt.NDArray[np.uint64], vectors: npt.NDArray[np.float32], status: list[str]) -> None:
-        manifest = self._encoder.manifest
+    def _publish(
+        self, encoder: ContentEncoder, ids: npt.NDArray[np.uint64], vectors: npt.NDArray[np.float32], status: list[str]
+    ) -> None:
         most = max(1, _MESSAGE_BYTES // vectors[0].nbytes)
         for at in range(0, len(ids), most):
             part = slice(at, at + most)
             value = encode_vectors(
-                ids[part], vectors[part], status[part], space_id=manifest.space_id, encoder=manifest.id
+                ids[part], vectors[part], status[part], space_id=encoder.space.space_id, encoder=encoder.name
             )
             self._outbox.send(self._topics.vectors, value)
         self._outbox.flush(_FLUSH_S)
@@ -244,3 +282,15 @@ class EncoderRole:
             self._consumer.commit(asynchronous=False)
         except KafkaException as error:
             log.warning("offsets of content: %s", error.args[0].str())
+
+
+def _thing(content: Content, encoder: ContentEncoder) -> Thing:
+    """Return what an encoder takes of a piece of content."""
+    if not encoder.sees:
+        return Thing(text=text_of(content))
+    return Thing(text=text_of(content) or None, image=content.image_url or None, video=content.video_url or None)
+
+
+def _written(content: Content) -> str:
+    """Return all that a vector depends on, as one text."""
+    return "\0".join((text_of(content), content.image_url, content.video_url))

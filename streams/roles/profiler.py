@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from encoders import load_manifest, load_projection
 from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.memory import keep_memory
 from streams.profiles import Layout
 from streams.profiles.segmentation import Segmentation
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
+from streams.roles._latent_feed import LatentFeed
 from streams.roles._lease import Lease
 from streams.roles._notify import Notifier
 from streams.roles._partition import Partition, Prepared
@@ -118,9 +118,9 @@ class Profiler:
         self._client, self._inserting_client = connect(settings), connect(settings)
         self._layout = Layout.from_settings(settings.features, settings.segmentation)
         save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
-        manifest = load_manifest(settings.encoder.text, settings.encoder.models_dir or None)
-        projection = load_projection(manifest, settings.segmentation.interest_dim)
-        self._vectors = VectorFeed(settings, self._client, projection, manifest.space_id)
+        self._vectors = VectorFeed(settings, self._client)
+        self._behaviour = LatentFeed(settings, self._client)
+        self._vectors.table.latent = self._behaviour.latent
         self._segmentation = Segmentation(settings.segmentation, self._vectors.table)
         self._model_version = latest_model_version(self._client)
         self._partitions: dict[int, Partition] = {}
@@ -256,6 +256,7 @@ class Profiler:
         self._inserter.shutdown()
         self._clicks.close()
         self._vectors.close()
+        self._behaviour.close()
         self._notifier.close()
         self._poison.close()
         self._relay.close()
@@ -360,6 +361,10 @@ class Profiler:
 
     def _take_vectors(self) -> None:
         """People whose content has just become known are looked at again, some time later and all at once."""
+        if self._vectors.changed():
+            self._change_space("encoder changed")
+        if self._behaviour.changed():
+            self._change_space("behaviour model trained")
         arrived = self._vectors.poll()
         if len(arrived):
             self._unseen.append(arrived)
@@ -373,12 +378,25 @@ class Profiler:
             partition.mark(self._segmentation.relabel(partition.state, partition.labels, rows))
         self._relabelled_at = time.monotonic()
 
+    def _change_space(self, cause: str) -> None:
+        """From now on everybody's touches are looked at in another space, all at once."""
+        self._unseen.clear()
+        self._vectors.table.latent = self._behaviour.latent
+        self._segmentation.use(self._vectors.table, cause)
+        if self._segmentation.fitted:
+            self._fit(settled=True)
+        for partition in self._partitions.values():
+            partition.note_model()
+
     def _fit_if_due(self) -> None:
         started = time.monotonic()
         if self._segmentation.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
             return
+        self._fit(settled=self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S)
+
+    def _fit(self, *, settled: bool) -> None:
+        started = time.monotonic()
         people = [(p.state, p.labels) for p in self._partitions.values()]
-        settled = self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
         if people and self._segmentation.fit_if_due(people, drained=settled):
             for partition in self._partitions.values():
                 everybody = partition.state.everybody()
@@ -417,7 +435,7 @@ class Profiler:
             model.segment_ids.tolist(),
             model.learned,
             model.inertia_window,
-            self._vectors.space_id,
+            self._space_id,
             self._layout.layout_id,
             self._segmentation.snapshot(),
         )
@@ -428,11 +446,17 @@ class Profiler:
             save_model(self._inserting_client, *version)
 
     def _load_model(self, version: int) -> None:
-        stored = load_model(self._client, version, space_id=self._vectors.space_id, layout=self._layout.layout_id)
+        stored = load_model(self._client, version, space_id=self._space_id, layout=self._layout.layout_id)
         if stored is None:
             log.info("model %d was made under other features or another encoder; segments are fitted anew", version)
         else:
             self._segmentation.restore(stored)
+
+    @property
+    def _space_id(self) -> str:
+        """The space that people's touches are looked at in: a model of another one says nothing about them."""
+        latent = self._behaviour.latent
+        return " + ".join([self._vectors.space_id, *([latent.space_id] if latent else [])])
 
     def _report(self) -> None:
         partitions = self._partitions.values()
@@ -441,6 +465,8 @@ class Profiler:
             people=sum(p.state.people for p in partitions),
             accepted=sum(p.state.accepted for p in partitions),
             vectors=len(self._vectors.table),
+            space=self._vectors.space_id,
+            behaviour_model=self._behaviour.latent.space_id if self._behaviour.latent else "",
             model_version=self._model_version,
             idle=self._log_read and not self._unseen and self._all_safe,
             stages=self._stages.seconds,

@@ -69,6 +69,7 @@ def save_content(
             "brand": pa.array([c.brand for c in contents], names),
             "url": pa.array([c.url for c in contents], names),
             "image_url": pa.array([c.image_url for c in contents], names),
+            "video_url": pa.array([c.video_url for c in contents], names),
             "price": pa.array([c.price or 0.0 for c in contents], pa.float64()),
             "content_hash": pa.array([c.content_hash for c in contents], pa.uint64()),
             "encoder": pa.array([encoder] * len(contents), names),

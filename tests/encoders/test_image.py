@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
-from transformers import ViTConfig, ViTModel
+from transformers import ViTModel
 
 from encoders import BrokenEncoderError, Cases, ImageEncoder, check_encoder, load_encoder
 from encoders.export.__main__ import main
@@ -18,6 +18,7 @@ from encoders.export.graphs import PARITY
 from encoders.export.vision import FirstToken, image_input
 from encoders.images import ImageSource, decode, to_array
 from encoders.manifest import ImageInput
+from tests.encoders.checkpoints import save_vit
 from tests.encoders.pictures import bomb, data_url, drawn
 
 GOOD = [drawn(), data_url(drawn(300, 40, seed=1)), drawn(900, 700, "JPEG", seed=2), drawn(1, 1), drawn(mode="RGBA")]
@@ -29,8 +30,6 @@ CASES = Cases(
         ("/etc/passwd", "refused"),
     ],
 )  # fmt: skip
-VIT_SETTINGS = """{"do_resize": true, "size": {"height": 32, "width": 32}, "resample": 2,
- "image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.5, 0.25]}"""
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +45,7 @@ def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoder:
 @pytest.fixture(scope="module")
 def vit_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vit") / "Small-ViT"
-    torch.manual_seed(7)
-    ViTModel(
-        ViTConfig(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, image_size=32,
-            patch_size=8, initializer_range=0.3,
-        )
-    ).save_pretrained(folder)  # fmt: skip
-    (folder / "preprocessor_config.json").write_text(VIT_SETTINGS)
+    save_vit(folder)
     return folder
 
 

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, CLIPConfig, CLIPModel
+from transformers import AutoTokenizer, CLIPModel
 
 from encoders import BrokenEncoderError, Cases, MultimodalEncoder, Thing, check_encoder, load_encoder
 from encoders.export.__main__ import main
 from encoders.export.graphs import PARITY
-from tests.encoders.checkpoints import VOCABULARY, letters
+from tests.encoders.checkpoints import save_clip
 from tests.encoders.pictures import bomb, data_url, drawn
 
 RED, BLUE = drawn(seed=1), drawn(90, 40, "JPEG", seed=2)
@@ -34,30 +34,7 @@ CASES = Cases(
 def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MultimodalEncoder]:
     """The checkpoint, and the encoder made of it."""
     source, folder = tmp_path_factory.mktemp("clip") / "Small-CLIP", tmp_path_factory.mktemp("models")
-    torch.manual_seed(7)
-    part = {
-        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "initializer_range": 0.3,
-    }  # fmt: skip
-    model = CLIPModel(
-        CLIPConfig(
-            text_config={
-                **part, "vocab_size": len(VOCABULARY), "max_position_embeddings": 24, "bos_token_id": 2,
-                "eos_token_id": 3, "pad_token_id": 0,
-            },
-            vision_config={**part, "image_size": 32, "patch_size": 8},
-            projection_dim=24,
-        )
-    )  # fmt: skip
-    # The initialisation is scaled for large models; without this every picture has nearly the same vector.
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    model.save_pretrained(source)
-    letters().save_pretrained(source)
-    (source / "preprocessor_config.json").write_text(
-        '{"do_center_crop": true, "crop_size": 32, "size": {"shortest_edge": 32}, "resample": 3}'
-    )
+    save_clip(source)
     assert main(["--from", str(source), "--random", "--models-dir", str(folder)]) == 0
     found = load_encoder("small-clip", folder)
     assert isinstance(found, MultimodalEncoder)

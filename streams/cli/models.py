@@ -1,0 +1,42 @@
+"""`userprism models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streams.cli.options import Shared, err, pass_shared, shared
+from streams.commands import training
+from streams.embedded.signals import stop_on_signals
+
+__all__ = ["models"]
+
+
+@click.group()
+@shared
+def models() -> None:
+    """Train models of behaviour."""
+
+
+@models.command()
+@shared
+@click.argument("kind", type=click.Choice(training.KINDS))
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="A file with a row a touch; default: ClickHouse."
+)
+@click.option("--user", default="user", show_default=True, help="Column of the person.")
+@click.option("--item", default="item", show_default=True, help="Column of the item: its product_id or the like.")
+@click.option("--weight", default="", help="Column of how much; default: each row counts 1.")
+@click.option("--seed", default=0, show_default=True, help="Of the training.")
+@click.option("--dry-run", is_flag=True, help="Train and install, but leave running profilers as they are.")
+@pass_shared
+def train(
+    options: Shared, *, kind: str, source: Path | None, user: str, item: str, weight: str, seed: int, dry_run: bool
+) -> None:
+    """Train item2vec, node2vec, Mult-DAE, or a GAN beside a mixture of Gaussians; profilers take it as they run."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        done = training.train_model(
+            settings, kind, source, (user, item, weight), seed=seed, activate=not dry_run, say=err.print
+        )
+    options.answer(done, training.train_text(done))

@@ -1,0 +1,97 @@
+"""`models train` on people's touches, taken by a profiler that runs: the latent part joins everybody's vector."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from streams.commands.training import train_model
+from streams.errors import InputError
+from streams.roles.encoder import EncoderRole
+from streams.roles.profiler import Profiler
+from streams.settings import Settings
+from streams.storage import connect
+from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, run_until, send, views
+from tests.roles.test_switch import own as own  # noqa: PLC0414 - a fixture
+
+COLUMNS = ("user", "item", "")
+
+
+def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(own: Settings) -> None:
+    # Two tastes: half of the people view even items, the other half odd ones.
+    events = [e for i in range(12) for e in views(i, TITLES[i % 4], range(i % 2, PEOPLE, 2))]
+    send(own, events)
+    encoder, profiler = EncoderRole(own), Profiler(own)
+    try:
+        run_until(encoder, profiler, "one/1", 12)
+        version = profiler._model_version
+
+        done = train_model(own, "item2vec", None, COLUMNS, seed=0, activate=True, say=lambda text: None)
+
+        deadline = time.monotonic() + PATIENCE_S
+        while profiler._behaviour.latent is None:
+            profiler.step()
+            assert time.monotonic() < deadline
+        profiler.commit()
+        assert (done["people"], done["items"], done["version"]) == (PEOPLE, 12, 1)
+        assert profiler._space_id == f"one/1 + {done['space_id']}"
+        assert profiler._model_version > version
+        state = max((p.state for p in profiler._partitions.values()), key=lambda state: state.people)
+        rows = np.arange(state.people, dtype=np.int32)
+        raw, _ = profiler._segmentation._space.raw(state, rows)
+        latent = raw[:, -32:]
+        np.testing.assert_allclose(np.linalg.norm(latent, axis=1), 1.0, atol=1e-4)
+        even = np.array([int(name[1:]) % 2 == 0 for name in state.ids(rows).to_pylist()])
+        alike, unlike = latent[even] @ latent[even].T, latent[even] @ latent[~even].T
+        assert alike.min() > unlike.max(), "people of one taste are nearer each other than those of another"
+        with connect(own) as client:
+            spaces = client.query(
+                "SELECT DISTINCT m.space_id FROM positions AS p "
+                "JOIN model_versions AS m ON m.model_version = p.model_version"
+            ).result_rows
+        assert spaces == [(profiler._space_id,)]
+        space = profiler._space_id
+    finally:
+        encoder.close()
+        profiler.close()
+    again = Profiler(own)
+    try:
+        assert again._space_id == space
+        deadline = time.monotonic() + PATIENCE_S
+        while not again._segmentation.fitted:
+            again.step()
+            assert time.monotonic() < deadline
+    finally:
+        again.close()
+
+
+def test_a_weight_of_zero_leaves_the_model_where_it_is(own: Settings) -> None:
+    replace = msgspec.structs.replace
+    parts = {**own.segmentation.parts, "latent": 0.0}
+    profiler = Profiler(replace(own, segmentation=replace(own.segmentation, parts=parts)))
+
+    assert profiler._behaviour._wanted is False
+    profiler.close()
+
+
+def test_training_from_a_file_knows_items_by_the_ids_of_events(own: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "views.tsv"
+    rows = [f"u{u}\tp{i}\t1.0" for u in range(50) for i in range(12) if (u + i) % 2]
+    path.write_text("person\tproduct\trating\n" + "\n".join(rows) + "\n")
+
+    done = train_model(own, "gan", path, ("person", "product", "rating"), seed=0, activate=True, say=lambda text: None)
+
+    assert (done["people"], done["items"], done["version"]) == (50, 12, 0)
+    assert 0.0 <= done["gan"] <= 1.0
+    assert done["mixture"] > 0.5
+    assert done["better"] == ("gan" if done["gan"] > done["mixture"] else "mixture")
+    assert json.loads((Path(done["folder"]) / "manifest.json").read_text())["source"].startswith(done["better"])
+    with pytest.raises(InputError, match="no column 'user'"):
+        train_model(own, "multdae", path, COLUMNS, seed=0, activate=False, say=lambda text: None)
+    with pytest.raises(InputError, match="nothing to train on in people's touches"):
+        train_model(own, "multdae", None, COLUMNS, seed=0, activate=False, say=lambda text: None)
