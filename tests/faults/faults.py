@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.harness import Fault, Wounds
-from tests.faults.setups import ClockJump, FullDisk, SlowClickHouse, Takeover, Twin
+from tests.faults.setups import ClockJump, FullDisk, SecondIntake, SlowClickHouse, Takeover, Twin
 
 __all__ = ["FAULTS", "SHORT"]
 
@@ -65,6 +65,7 @@ def _away(victim: str, seconds: float) -> Callable[[Wounds], bool]:
 
 _REFUSED = Takeover(8.0, "refused a commit whose lease had run out; nothing of it was written")
 _HARMLESS = Takeover(8.0, "does no harm")
+_SECOND = SecondIntake()
 _SLOW = SlowClickHouse(2.0)
 _CLOCK = ClockJump((-1, 0, 1))
 _KILL, _TERM = signal.SIGKILL, signal.SIGTERM
@@ -87,6 +88,7 @@ FAULTS = (
     Fault("late block, no lease", _HARMLESS.strike, "profiler", around=_HARMLESS.around, lease=False),
     Fault("two profilers under one id", Twin("profiler").strike, "profiler"),
     Fault("two intakes under one id", Twin("intake").strike, "intake"),
+    Fault("a second intake joins and dies", _SECOND.strike, "intake", around=_SECOND.around),
     Fault("a commit takes 2 s", _SLOW.strike, "profiler", around=_SLOW.around),
     Fault("ClickHouse's disk is full for 5 s", FullDisk().strike, "profiler", before=FullDisk().before),
     Fault("clocks of the roles jump by an hour", _CLOCK.strike, "any", around=_CLOCK.around),

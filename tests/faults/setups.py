@@ -21,7 +21,7 @@ from streams.telemetry import read_statuses
 from tests.faults.harness import Wounds, wait_for
 from tests.faults.proxy import Proxy
 
-__all__ = ["ClockJump", "FullDisk", "SlowClickHouse", "Takeover", "Twin"]
+__all__ = ["ClockJump", "FullDisk", "SecondIntake", "SlowClickHouse", "Takeover", "Twin"]
 
 _CLICKHOUSE_URL = "USERPRISM_CLICKHOUSE__URL"
 _DISK_BYTES = 400_000_000
@@ -110,6 +110,36 @@ class Twin:
         time.sleep(3.0)
         second.stop(3.0)
         return True
+
+
+class SecondIntake:
+    """Another intake joins under load, then dies and joins again: partitions go to and fro between the two.
+
+    The embedded broker keeps the place of a member that is gone, so a leaver's partitions wait until it is back.
+    """
+
+    def __init__(self) -> None:
+        self._second: RoleProcess | None = None
+
+    @contextmanager
+    def around(self, _stack: Supervisor, _folder: Path) -> Iterator[Mapping[str, str]]:
+        """Leave nothing running."""
+        self._second = None
+        try:
+            yield {}
+        finally:
+            if self._second is not None:
+                self._second.stop(3.0)
+
+    def strike(self, wounds: Wounds) -> bool:
+        """Join, or die and join again."""
+        if self._second is not None and self._second._child is not None:
+            self._second._child.kill()
+        with wounds.unwatched():
+            self._second = _another(wounds, "intake", {"USERPRISM_INTAKE__INSTANCE_ID": json.dumps("intake-1")})
+        if not self._second.ready:
+            wounds.notes.append(f"the second intake isn't ready: {self._second.describe()[-400:]}")
+        return self._second.ready
 
 
 class FullDisk:

@@ -15,6 +15,12 @@ from tests.roles.test_profiler import blocks_of, send
 PATIENCE_S = 30.0
 
 
+def poll_for_ever(clicks: Clicks) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        clicks.poll()
+
+
 def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready: Settings) -> None:
     blocks = blocks_of(ready, KnownLog(1, 500))
     send(ready, blocks)
@@ -28,11 +34,10 @@ def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready
         return low
 
     clicks = Clicks(ready, acquire, lambda partition: None)
-    deadline = time.monotonic() + PATIENCE_S
     with pytest.raises(UnavailableError, match="ClickHouse is away"):
-        while time.monotonic() < deadline:
-            clicks.poll()
+        poll_for_ever(clicks)
 
+    deadline = time.monotonic() + PATIENCE_S
     clicks.hold()
     clicks.restart()
     records: list[Record] = []
