@@ -42,35 +42,29 @@ def erase(settings: Settings, profile_id: str, *, suppress: bool, say: Callable[
         merged = {str(link["anonymous"]) for link in links_of(client, profile_id) if link["what"] == "merged"}
         ids = [profile_id, *sorted(merged)]
         now = datetime.now(UTC)
-        row = table.Erasure(
-            uuid.uuid4().hex,
-            id_hash(profile_id),
-            suppress,
-            "asked",
-            0,
-            0,
-            now,
-            now + timedelta(milliseconds=_retention_ms(settings)),
-        )
-        table.save_erasure(client, row)
+        forgotten = now + timedelta(milliseconds=_retention_ms(settings))
+        name = uuid.uuid4().hex
+        rows = [table.Erasure(name, id_hash(one), suppress, "asked", 0, 0, now, forgotten) for one in ids]
+        for row in rows:
+            table.save_erasure(client, row)
         touched = table.touched_by(client, ids)
-        order_erase(settings, [Erase(row.erasure, one, suppress, int(now.timestamp() * 1e6)) for one in ids])
+        order_erase(settings, [Erase(name, one, suppress, int(now.timestamp() * 1e6)) for one in ids])
         say(f"ordered for {len(ids)} ids; waiting for the profiler")
         _wait_for_owners(settings, client, ids)
         deleted = table.erase_rows(client, ids)
         content = table.erase_content(client, touched)
         left = table.survivors(client, ids)
-        row = replace(row, status="running", deleted=deleted, survivors=left)
-        table.save_erasure(client, row)
+        for row in rows:
+            table.save_erasure(client, replace(row, status="running", deleted=deleted, survivors=left))
     return {
-        "erasure": row.erasure,
-        "status": row.status,
+        "erasure": name,
+        "status": "running",
         "ids": len(ids),
         "rows_deleted": deleted,
         "content_deleted": content,
         "survivors": left,
         "suppress": suppress,
-        "topics_forget_by": row.retained_until.isoformat(timespec="seconds"),
+        "topics_forget_by": forgotten.isoformat(timespec="seconds"),
     }
 
 
@@ -80,9 +74,8 @@ def erasures(settings: Settings) -> list[dict[str, Any]]:
         now = datetime.now(UTC)
         for row in table.erasures(client):
             if row.status == "running" and row.retained_until <= now:
-                ids = table.tombstones(client, [row.id_hash])
-                table.drop_tombstones(client, ids)
-                left = table.survivors(client, ids) if ids else 0
+                left = table.survivors(client, table.tombstones(client, [row.id_hash]))
+                table.drop_tombstones(client, [row.id_hash])
                 table.save_erasure(client, replace(row, status="running" if left else "done", survivors=left))
         return [
             {

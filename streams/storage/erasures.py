@@ -13,12 +13,15 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from streams.contract.control import id_hash
+
 __all__ = [
     "Erasure", "drop_tombstones", "erase_content", "erase_rows", "erasures", "position_of", "save_erasure",
     "suppressed_hashes", "survivors", "tombstones", "touched_by",
 ]  # fmt: skip
 
 _WAIT = {"mutations_sync": 2, "alter_sync": 2}
+_PLACE = "dlq_topic, dlq_partition, dlq_offset, dlq_index"
 _EMPTY = "kind = 'person' AND event_count = 0"
 _OF_LETTER = "(has({raw:Array(String)}, key) OR arrayExists(id -> position(value, id) > 0, {quoted:Array(String)}))"
 
@@ -38,11 +41,23 @@ class Erasure:
 
 
 def erase_rows(client: Client, profile_ids: Sequence[str]) -> int:
-    """Delete every row that names these ids, but their empty rows; return how many there were."""
+    """Delete every row that names these ids, but their empty rows; return how many there were.
+
+    A mutation's text stays in a file beside the table for long: it names hashes and places, never an id.
+    """
     there = survivors(client, profile_ids)
-    for table, condition in _conditions(client, profile_ids):
+    for table, condition in _conditions(client):
+        client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters=_hashes(profile_ids), settings=_WAIT)
+    places = client.query(
+        f"SELECT {_PLACE} FROM dead_letters WHERE {_OF_LETTER}",  # noqa: S608 - text of ours
+        parameters=_texts(profile_ids),
+    ).result_rows
+    for place in places:
         client.command(
-            f"ALTER TABLE {table} DELETE WHERE {condition}", parameters=_parameters(profile_ids), settings=_WAIT
+            "ALTER TABLE dead_letters DELETE WHERE dlq_topic = {topic:String} AND dlq_partition = {partition:UInt32} "
+            "AND dlq_offset = {offset:UInt64} AND dlq_index = {index:UInt32}",
+            parameters=dict(zip(("topic", "partition", "offset", "index"), place, strict=True)),
+            settings=_WAIT,
         )
     # Old rows of `profiles` that a newer one replaces, and position rows that name links, go with the next merge: now.
     client.command("OPTIMIZE TABLE profiles FINAL")
@@ -51,13 +66,14 @@ def erase_rows(client: Client, profile_ids: Sequence[str]) -> int:
 
 def survivors(client: Client, profile_ids: Sequence[str]) -> int:
     """Return how many rows still name these ids, but for their empty rows."""
+    asked = [(table, condition, _hashes(profile_ids)) for table, condition in _conditions(client)]
     total = 0
-    for table, condition in _conditions(client, profile_ids):
-        rows = client.query(
+    for table, condition, parameters in [*asked, ("dead_letters", _OF_LETTER, _texts(profile_ids))]:
+        counted = client.query(
             f"SELECT count() FROM {table} WHERE {condition}",  # noqa: S608 - names from system.columns
-            parameters=_parameters(profile_ids),
+            parameters=parameters,
         ).result_rows
-        total += int(rows[0][0])
+        total += int(counted[0][0])
     return total
 
 
@@ -106,11 +122,11 @@ def tombstones(client: Client, hashes: Iterable[str]) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def drop_tombstones(client: Client, profile_ids: Sequence[str]) -> None:
-    """Delete the empty rows of these ids: nothing is left that could come back."""
+def drop_tombstones(client: Client, hashes: Sequence[str]) -> None:
+    """Delete the empty rows of ids with these hashes: nothing is left that could come back."""
     client.command(
-        f"ALTER TABLE profiles DELETE WHERE {_EMPTY} AND has({{ids:Array(String)}}, profile_id)",
-        parameters={"ids": list(profile_ids)},
+        f"ALTER TABLE profiles DELETE WHERE {_EMPTY} AND {_hashed('profile_id')}",
+        parameters={"hashes": list(hashes)},
         settings=_WAIT,
     )
 
@@ -139,8 +155,8 @@ def suppressed_hashes(client: Client) -> frozenset[str]:
     return frozenset(str(row[0]) for row in rows)
 
 
-def _conditions(client: Client, profile_ids: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (table, condition) of every table that may name a person."""
+def _conditions(client: Client) -> list[tuple[str, str]]:
+    """Return (table, condition) of every table with a column that names people."""
     rows = client.query(
         "SELECT c.table, groupArray(c.name) FROM system.columns AS c INNER JOIN system.tables AS t "
         "ON t.database = c.database AND t.name = c.table WHERE c.database = currentDatabase() "
@@ -149,11 +165,19 @@ def _conditions(client: Client, profile_ids: Sequence[str]) -> list[tuple[str, s
     ).result_rows
     found = []
     for table, columns in rows:
-        named = " OR ".join(f"has({{ids:Array(String)}}, {column})" for column in columns)
+        named = " OR ".join(map(_hashed, columns))
         found.append((str(table), f"({named})" + (f" AND NOT ({_EMPTY})" if table == "profiles" else "")))
-    return [*found, ("dead_letters", _OF_LETTER)]
+    return found
 
 
-def _parameters(profile_ids: Sequence[str]) -> dict[str, object]:
+def _hashed(column: str) -> str:
+    return f"has({{hashes:Array(String)}}, lower(hex(SHA256({column}))))"
+
+
+def _hashes(profile_ids: Sequence[str]) -> dict[str, object]:
+    return {"hashes": [id_hash(profile_id) for profile_id in profile_ids]}
+
+
+def _texts(profile_ids: Sequence[str]) -> dict[str, object]:
     raw = [profile_id.removeprefix("anon:") for profile_id in profile_ids]
-    return {"ids": list(profile_ids), "raw": raw, "quoted": [f'"{text}"' for text in raw]}
+    return {"raw": raw, "quoted": [f'"{text}"' for text in raw]}
