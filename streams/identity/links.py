@@ -20,7 +20,7 @@ class Status(IntEnum):
     SPLIT = 4
 
 
-class Link(msgspec.Struct, array_like=True, frozen=True):
+class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One anonymous id that a user was seen with; `at_us` is the event's time."""
 
     status: int
@@ -62,7 +62,7 @@ class Identity(msgspec.Struct, array_like=True):
         return [link.at_us for link in self.links.values() if link.status in held]
 
 
-class LinkRow(msgspec.Struct, frozen=True):
+class LinkRow(msgspec.Struct, frozen=True, gc=False):
     """A line of the table `identity_links`.
 
     Attributes

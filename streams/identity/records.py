@@ -45,11 +45,11 @@ class EnvelopeError(ControlError):
     """Bytes that are no envelope of a version we know."""
 
 
-class _Item(msgspec.Struct, frozen=True, array_like=True):
+class _Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing said about an id; `at_us` and `message` are time and message hash of the event that caused it."""
 
 
-class Claim(_Item, frozen=True, tag=1):
+class Claim(_Item, frozen=True, tag=1, gc=False):
     """To the owner of an anonymous id: `user` was seen with it and asks for it."""
 
     user: str
@@ -58,7 +58,7 @@ class Claim(_Item, frozen=True, tag=1):
     message: int
 
 
-class Absorb(_Item, frozen=True, tag=2):
+class Absorb(_Item, frozen=True, tag=2, gc=False):
     """To the user's owner: the id is theirs, and this is what was known of it.
 
     `states` are packed states to be merged one after the other; `more` says that another Absorb brings the rest.
@@ -72,7 +72,7 @@ class Absorb(_Item, frozen=True, tag=2):
     more: bool
 
 
-class Refuse(_Item, frozen=True, tag=3):
+class Refuse(_Item, frozen=True, tag=3, gc=False):
     """To the user's owner: the id stays where it is."""
 
     user: str
@@ -82,7 +82,7 @@ class Refuse(_Item, frozen=True, tag=3):
     reason: str
 
 
-class Probe(_Item, frozen=True, tag=4):
+class Probe(_Item, frozen=True, tag=4, gc=False):
     """To the owner of a previousId, taken as a userId: unless there is such a person, claim it as an anonymous id."""
 
     user: str
@@ -91,27 +91,27 @@ class Probe(_Item, frozen=True, tag=4):
     message: int
 
 
-class Forward(_Item, frozen=True, tag=5):
+class Forward(_Item, frozen=True, tag=5, gc=False):
     """To the user's owner: events of merged ids, as a block that names the user as the person."""
 
     block: bytes
 
 
-class Split(_Item, frozen=True, tag=6):
+class Split(_Item, frozen=True, tag=6, gc=False):
     """To the owner of an anonymous id, from an operator: it is a person of its own from now on."""
 
     anonymous: str
     at_us: int
 
 
-class Undo(_Item, frozen=True, tag=7):
+class Undo(_Item, frozen=True, tag=7, gc=False):
     """To the owner of an anonymous id, from an operator: split it, and take back what it brought."""
 
     anonymous: str
     at_us: int
 
 
-class Release(_Item, frozen=True, tag=8):
+class Release(_Item, frozen=True, tag=8, gc=False):
     """To the user's owner: the id was split off."""
 
     user: str
@@ -119,7 +119,7 @@ class Release(_Item, frozen=True, tag=8):
     at_us: int
 
 
-class TakeBack(_Item, frozen=True, tag=9):
+class TakeBack(_Item, frozen=True, tag=9, gc=False):
     """To the user's owner: the id, given away at `offset` of its log, was split off; take out what it had brought."""
 
     user: str

@@ -89,6 +89,7 @@ class PartitionLabels:
         """Take people out of their segments: they have become part of somebody else."""
         self.stabiliser.forget(rows)
         self.stabiliser.seed_labels(rows, np.full(len(rows), MERGED, np.int64))
+        self.committed[rows[self.committed[rows] == UNASSIGNED]] = MERGED  # who was in none leaves none
         self.known[rows] = 0.0
 
     def sizes(self, people: int) -> dict[int, int]:

@@ -106,14 +106,13 @@ class Identities:
         self._pairs = Pairs()
         self.keep([profile_id])
 
-    def end(self) -> tuple[list[Outgoing], Rows]:
-        """Finish a record: return what is to be sent, and the people whose rows are others now."""
+    def end(self) -> tuple[list[Outgoing], Rows, Rows]:
+        """Finish a record: return what is to be sent, whose state changed, and whose row did for another reason."""
         sent, links, written = self.owner.end()
         self._links += links
-        rows, self._merged_rows = self._merged_rows, []
-        if written:
-            rows.append(self._state.rows_for(sorted(written)))
-        return sent, np.concatenate(rows) if rows else np.empty(0, np.int32)
+        merged, self._merged_rows = self._merged_rows, []
+        linked = self._state.rows_for(sorted(written)) if written else np.empty(0, np.int32)
+        return sent, np.concatenate(merged) if merged else np.empty(0, np.int32), linked
 
     def take_links(self) -> list[LinkRow]:
         """Return what is to be noted with the next commit."""

@@ -159,10 +159,10 @@ class Partition:
                 self._sources[source] = max(offset, self._sources.get(source, 0))
             self._note(block, applied)
             self._identities.meet(block, applied)
-        said, rows = self._identities.end()
+        said, merged, linked = self._identities.end()
         self._moved = True
-        self._dirty.append(rows)
-        self._unobserved.append(rows)
+        self._dirty += [merged, linked]
+        self._unobserved.append(merged)
         return said
 
     def _erase(self, order: Erase) -> None:
