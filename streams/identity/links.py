@@ -46,6 +46,8 @@ class Identity(msgspec.Struct, array_like=True):
         Where in its partition's log it was given to that user.
     given : list of bytes
         The states that it took along, so that the merge can be undone; empty where that is too much to keep.
+    gone : list of str
+        Anonymous ids whose answers and events may still be on their way to a user who was erased: they are dropped.
     """
 
     links: dict[str, Link] = msgspec.field(default_factory=dict)
@@ -55,6 +57,7 @@ class Identity(msgspec.Struct, array_like=True):
     barred: list[str] = msgspec.field(default_factory=list)
     offset: int = -1
     given: list[bytes] = msgspec.field(default_factory=list)
+    gone: list[str] = msgspec.field(default_factory=list)
 
     def claimed(self) -> list[int]:
         """Return the times of the links that hold or may come to hold."""

@@ -10,7 +10,7 @@ the same owners under the same marks, and they pass it over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -98,6 +98,8 @@ class Owner:
         self.stored: dict[str, bytes] = {}
         #: source partition -> mark of the newest envelope that was applied
         self.marks: dict[int, int] = {}
+        #: user -> anonymous ids whose states and events are to be dropped: they were sent before the user was erased
+        self.erased: dict[str, frozenset[str]] = {}
         self._open: dict[str, Identity] = {}
         self._written: set[str] = set()
         self._items: dict[int, list[Item]] = {}
@@ -106,6 +108,13 @@ class Owner:
         self._kept: list[str] = []
         self._received: list[tuple[str, list[bytes]]] = []
         self._offset = 0
+
+    def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
+        """Go on from what was committed."""
+        self.stored, self.marks = dict(stored), dict(marks)
+        for profile_id in stored:
+            if gone := self._identity(profile_id).gone:
+                self.erased[profile_id] = frozenset(gone)
 
     def begin(self, offset: int) -> None:
         """Start on the record at `offset`."""
@@ -160,6 +169,20 @@ class Owner:
         else:
             self._send(name, Claim(user, name, at_us, message))
         return False
+
+    def forget(self, profile_id: str) -> None:
+        """Know nothing of an id that was erased, but that what is still on its way to it must not bring it back."""
+        held = (Status.CLAIMED, Status.MERGED)
+        links = self._identity(profile_id).links
+        gone = [name for name, link in links.items() if link.status in held]
+        self._open.pop(profile_id)
+        self.stored.pop(profile_id, None)
+        self._written.discard(profile_id)
+        self.erased.pop(profile_id, None)
+        if gone:
+            self._identity(profile_id).gone = gone
+            self.erased[profile_id] = frozenset(gone)
+            self._written.add(profile_id)
 
     def owner_of(self, profile_id: str) -> int:
         """Return the partition whose owner decides about an id."""
@@ -226,9 +249,15 @@ class Owner:
 
     def _absorb(self, absorb: Absorb, envelope: Envelope) -> None:
         """Take what was given: whatever the link says, nobody else has it any more."""
+        identity = self._identity(absorb.user)
+        known = identity.links.get(absorb.anonymous)
+        if absorb.anonymous in identity.gone:
+            if known is None:
+                return
+            identity.gone.remove(absorb.anonymous)  # they met again, and this answers that
+            self.erased[absorb.user] = frozenset(identity.gone)
         if absorb.states:
             self._received.append((absorb.user, absorb.states))
-        known = self._identity(absorb.user).links.get(absorb.anonymous)
         if absorb.more or (known is not None and known.status == Status.MERGED):
             return
         self._link(absorb.user, absorb.anonymous, Status.MERGED, absorb.at_us)

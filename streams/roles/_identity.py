@@ -62,8 +62,7 @@ class Identities:
 
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
         """Go on from what was committed."""
-        self.owner.stored = dict(stored)
-        self.owner.marks = dict(marks)
+        self.owner.restore(stored, marks)
         away = [profile_id for profile_id in stored if self.owner.user_of(profile_id)]
         self.owner.end()
         if away:
@@ -102,7 +101,7 @@ class Identities:
 
     def forget(self, profile_id: str) -> None:
         """Know nothing of an id any more; should it come again, it is one that was never seen."""
-        self.owner.stored.pop(profile_id, None)
+        self.owner.forget(profile_id)
         self._pairs = Pairs()
         self.keep([profile_id])
 
@@ -183,6 +182,18 @@ class Identities:
     def forwarded(self, block: bytes) -> None:
         """Apply events that another owner sent on."""
         decoded = decode_block(block)
+        erased = self.owner.erased
+        if erased and any(person in erased for person in decoded.person.values.to_pylist()):
+            people, names = decoded.person.values.to_pylist(), [*decoded.anonymous.values.to_pylist(), ""]
+            pairs = zip(decoded.person.codes.tolist(), decoded.anonymous.codes.tolist(), strict=True)
+            kept = np.flatnonzero([names[a] not in erased.get(people[p], ()) for p, a in pairs])
+            if not len(kept):
+                return
+            columns = Columns.renamed(decoded, decoded.person, decoded.anonymous)
+            for piece in columns.blocks(kept, decoded.read_at_us):
+                left = decode_block(piece)
+                self._note(left, self._state.apply_forwarded(left))
+            return
         self._note(decoded, self._state.apply_forwarded(decoded))
 
     def _merge(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str, *, out: bool) -> None:

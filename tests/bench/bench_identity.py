@@ -18,6 +18,7 @@ from streams.storage import connect
 from streams.telemetry import read_statuses
 from tests.bench.common import machine, main, print_table, progress
 from tests.bench.households import Households
+from tests.bench.storms import storms
 
 __all__ = ["run"]
 
@@ -37,9 +38,15 @@ def run(quick: bool = False) -> dict[str, Any]:
         ["log", "events", "profiles", "merged ids", "refused", "wrong", "events/s"],
         rows,
     )
+    of_storms = storms()
+    print_table(
+        "storms, 10,000 links each, in blocks of 5,000",
+        ["what", "people", "merged", "refused", "bytes remembered", "longest stall ms"],
+        of_storms,
+    )
     print(f"  with identities the rate is {merging / plain:.2f} of that without")
     return {"bench": "identity", "machine": machine(), "events": events, "people": people,
-            "ratio": round(merging / plain, 3), "logs": found}  # fmt: skip
+            "ratio": round(merging / plain, 3), "logs": found, "storms": of_storms}  # fmt: skip
 
 
 def _road(log: Households, *, linked: bool) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Record:
 
     events: tuple[Event, ...] = ()
     envelope: bytes = b""
+    erase: bytes = b""
 
 
 class Shell(Protocol):
