@@ -63,7 +63,8 @@ def own(settings: Settings, tmp_path: Path) -> Settings:
     )
 
 
-def send(settings: Settings, events: list[dict[str, object]]) -> None:
+def send(settings: Settings, events: list[dict[str, object]]) -> list[tuple[int, bytes]]:
+    """Publish content and blocks as intake would; return the blocks."""
     contract = Contract(settings.kafka.partitions, Limits(), 600_000_000)
     values = [json.dumps(event).encode() for event in events]
     made = contract.apply(values, [RECORD_MS] * len(values), lambda i: Incoming("events", 0, i, None, []))
@@ -73,6 +74,7 @@ def send(settings: Settings, events: list[dict[str, object]]) -> None:
     for partition, block in made.blocks:
         produce(producer, settings.kafka.topics.clicks, block, partition=partition)
     assert producer.flush(10) == 0
+    return made.blocks
 
 
 def views(item: int, title: str, people: range) -> Iterator[dict[str, object]]:
