@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _METADATA_TIMEOUT_S = 10.0
 _QUEUE_FULL_S = 0.05
+#: Delivery reports are taken after so many records: asking costs as much as sending one.
+_REPORTS_EVERY = 64
 #: Errors that a message carries; `fatal()` is false there.
 _PLACE_LOST = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001
 #: What an idempotent producer's records come back with once it is of no more use.
@@ -148,7 +150,8 @@ class Outbox:
         self._sent += 1
         self._waiting[self._sent] = topic, value, key, record
         self._queue(self._sent)
-        self._served(lambda: self._producer.poll(0))
+        if self._sent % _REPORTS_EVERY == 0:
+            self._served(lambda: self._producer.poll(0))
         if self._lost is not None:
             self._begin_again()
 
