@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from streams.contract import Block, Erase, decode_block, decode_control
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
-from streams.profiles import Applied, Layout, PartitionState
+from streams.profiles import Applied, Layout, PartitionState, Position
 from streams.profiles.segmentation import PartitionLabels
 from streams.roles._clicks import Record
 from streams.roles._identity import Identities
@@ -99,6 +99,8 @@ class Partition:
         self._unobserved: list[Rows] = []
         self._moved = self._on_its_way = False
         self._sources = dict(stored.position.sources)
+        #: until the dedup window is read again, a commit has to say where that begins as the stored one does
+        self._refilling: Position | None = stored.position if self.start_offset < self.next_offset else None
         self._source_ms: list[npt.NDArray[np.int64]] = []
         self._first_read_at_us = 0
 
@@ -145,6 +147,7 @@ class Partition:
                 block = decode_block(record.value)
                 self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
             return []
+        self._refilling = None
         self._identities.owner.begin(record.offset)
         if record.control == ERASE:
             self._erase(decode_control(record.value))
@@ -214,6 +217,14 @@ class Partition:
         labels = self.labels.of(rows)
         committed = self.labels.committed[rows]
         position = self.state.position()
+        if self._refilling is not None:
+            stored = self._refilling
+            position = replace(
+                position,
+                dedup_start=stored.dedup_start,
+                dedup_time_us=stored.dedup_time_us,
+                log_time_us=stored.log_time_us,
+            )
         came_at = np.where(done.event_count > 0, done.last_seen_us, position.log_time_us)
         since = np.where(labels != committed, came_at, self.labels.since_us[rows])
         self.labels.since_us[rows] = since

@@ -13,9 +13,13 @@ from confluent_kafka.cimpl import NewTopic
 from streams.contract import Contract, Incoming, Limits, decode_block
 from streams.kafka import client_config, produce, producer_config
 from streams.profiles import Layout, PartitionState
+from streams.roles._partition import Partition
 from streams.settings import SegmentationSettings, Settings
 from streams.storage import connect, initialise
-from tests.roles.test_profiler import work
+from streams.storage.commit import commit_batches, insert_commit
+from streams.storage.restore import restore_partition
+from tests.faults.known_log import KnownLog
+from tests.roles.test_profiler import blocks_of, work
 
 #: An hour ago: what is much older a broker deletes at once.
 START_MS = int(time.time() * 1000) - 3_600_000
@@ -104,3 +108,27 @@ def test_a_restart_amid_repeats_decides_as_if_there_was_none(settings: Settings)
     with connect(settings) as client:
         stored = client.query("SELECT hex(state) FROM profiles FINAL WHERE profile_id = 'ann'").result_rows
     assert bytes.fromhex(stored[0][0]) == undisturbed.pack(everybody).to_pylist()[0]
+
+
+def test_a_commit_before_the_window_is_read_again_does_not_close_it(ready: Settings) -> None:
+    """A label that changes right after a restart is committed before any block has been read."""
+    blocks = blocks_of(ready, KnownLog(31, 1_500))
+    half = len(blocks) // 2
+    work(ready, [blocks[:half]])
+    number = blocks[0][0]
+    layout = Layout.from_settings(ready.features, ready.segmentation)
+    with connect(ready) as client:
+        stored = restore_partition(client, number)
+        assert stored.position.dedup_start < stored.position.next_offset
+        partition = Partition(number, layout, ready, stored)
+        partition.mark(np.zeros(1, np.int32))
+        part = partition.prepare(stored.model_version).part
+        insert_commit(client, commit_batches([part], 4_000_000_000_000_000))
+        again = restore_partition(client, number)
+
+    assert again.position == stored.position
+    assert again.version == stored.version + 1
+    work(ready, [blocks[:half], blocks[half:]])  # everything of the first half comes again
+    with connect(ready) as client:
+        found = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
+    assert found == {name: person.events for name, person in KnownLog(31, 1_500).people.items()}
