@@ -1,6 +1,10 @@
 """A GAN over profiles (Goodfellow et al. 2014, arXiv:1406.2661): synthetic people, and a score of unusual ones.
 
-The discriminator learns what the generator gets wrong, not what is rare: hold its score against `mixture`. Needs torch.
+The discriminator learns what the generator gets wrong, not what is rare, and what neither shows it, it may take for
+real: on the planted log somebody who touched one item twenty times is more real to it than anybody (area under the
+curve 0.00), so its score loses to `mixture` (.26 to .44 against .92 to .96). The signs are right; noise
+wider than the data as a third kind of example was tried (.52 and .66 on a small log, depending on when training ends)
+and left. Hold it against `mixture`. Needs torch.
 """
 
 from __future__ import annotations
