@@ -250,9 +250,10 @@ def oracle(world: World) -> dict[str, int]:
                 marks[envelope.source] = envelope.mark
                 for item in envelope.items:
                     if isinstance(item, Claim):
-                        winner = first.setdefault(item.anonymous, item.user)
-                        found[winner] += alone.pop(item.anonymous, 0)
-                        if winner != item.user:
+                        if item.anonymous not in first:
+                            first[item.anonymous] = item.user
+                            found[item.user] += alone.pop(item.anonymous, 0)
+                        elif first[item.anonymous] != item.user:
                             shared.add(item.anonymous)
                 continue
             for event in record.events:
