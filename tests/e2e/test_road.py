@@ -58,7 +58,7 @@ def test_a_file_goes_down_the_road_once_however_often_it_is_sent(tmp_path: Path)
     ("arguments", "status", "said"),
     [
         (("replay", "no-such-file.ndjson"), 1, "is not a file"),
-        (("replay", __file__, "--mapping", "nonsense"), 1, "built in are movielens, segment"),
+        (("replay", __file__, "--mapping", "nonsense"), 1, "built in are app, crm, movielens, segment"),
         (("replay", __file__, "--speed", "fast"), 1, "--speed 'fast'"),
         (("sql", "SELECT 1"), 2, "no address of a ClickHouse server"),
         (("intake",), 2, "no address of a Kafka broker"),
