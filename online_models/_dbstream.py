@@ -157,8 +157,10 @@ def _clean(centers: Floats, weights: Floats, micro: Ints, state: Ints, rule: Flo
     state[CLEANED] = now
     kept = 0
     for i in range(state[MICROS]):
-        if micro[CHECK, i] <= now and _faded(weights[i], micro[UPDATED, i], now, rule) < rule[WEAK]:
-            continue
+        if micro[CHECK, i] <= now:
+            if _faded(weights[i], micro[UPDATED, i], now, rule) < rule[WEAK]:
+                continue
+            micro[CHECK, i] = _earliest_weak(weights[i], micro[UPDATED, i], rule)
         if kept < i:
             _move(i, kept, centers, weights, micro)
         kept += 1
@@ -210,6 +212,7 @@ def learn_rows(
     old = np.empty((16, d))
     scores = np.empty(len(weights))
     beyond = 1.001 * rule[RADIUS] * rule[RADIUS]
+    patience = _earliest_weak(1.0, 0, rule)  # a weight is at least 1 when it was just updated
     for i in range(start, n):
         for j in range(d):
             x[j] = X[i, j]
@@ -236,7 +239,7 @@ def learn_rows(
             micro[ID, place] = micro[ID, place - 1] + 1 if place else 0
             micro[NUMBER, place] = state[SERIAL]
             micro[UPDATED, place] = now
-            micro[CHECK, place] = _earliest_weak(1.0, now, rule)
+            micro[CHECK, place] = now + patience
             micro[SEGMENT, place] = NOISE
             state[MICROS] += 1
             state[SERIAL] += 1
@@ -256,7 +259,7 @@ def learn_rows(
                     old[a, j] = centers[c, j]
                     centers[c, j] = old[a, j] + h * (x[j] - old[a, j])
                 micro[UPDATED, c] = now
-                micro[CHECK, c] = _earliest_weak(weights[c], now, rule)
+                micro[CHECK, c] = now + patience
                 for b in range(a + 1, count):
                     _share(
                         micro[NUMBER, c], micro[NUMBER, near[b]], pair_a, pair_b, shared, shared_at, state, rule,
