@@ -283,6 +283,12 @@ class DBSTREAM(base.Clusterer):
         self._changes.extend(changes)
         return changes
 
+    def forget(self) -> None:
+        """Begin anew, in another space perhaps; ids of segments go on from where they were."""
+        next_id = self._next_id
+        type(self).__init__(self, **self._get_params())
+        self._next_id = next_id
+
     # ---- snapshots
 
     def snapshot(self) -> bytes:

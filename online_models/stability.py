@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,13 @@ class Segmentation(Protocol):
     @property
     def segment_ids(self) -> npt.NDArray[np.int64]:
         """Ids (k,)."""
+
+
+class _NoCentres:
+    """A model that has nothing to say yet."""
+
+    centers = np.zeros((0, 0))
+    segment_ids = np.zeros(0, np.int64)
 
 
 class Stabiliser:
@@ -121,6 +129,36 @@ class Stabiliser:
             np.arange(block.shape[1]), POWER, self.alpha, 1.0 - self.margin, out,
         )  # fmt: skip
         return out
+
+    def assign_by(
+        self, rows: npt.ArrayLike, vectors: npt.ArrayLike, predict: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
+    ) -> npt.NDArray[np.int64]:
+        """Take in one vector a row and return what `predict` says of the smoothed ones, (n,).
+
+        For models that can't be asked how much nearer another segment is: smoothing is all that holds a label.
+
+        Parameters
+        ----------
+        rows
+            Row numbers (n,), each once.
+        vectors
+            (n, d).
+        predict
+            Smoothed vectors (n, d) to segment ids (n,).
+
+        Raises
+        ------
+        NotFiniteError, ShapeError
+            Nothing was taken in.
+        """
+        at = self._row_numbers(rows)
+        if len(np.unique(at)) != len(at):
+            msg = "a row comes more than once"
+            raise ShapeError(msg)
+        self.assign(at, vectors, _NoCentres())
+        if len(at):
+            self._labels[at] = predict(self._smooth[at].astype(np.float64))
+        return self._labels[at]
 
     def seed_labels(self, rows: npt.ArrayLike, labels: npt.ArrayLike, vectors: npt.ArrayLike | None = None) -> None:
         """Set segment ids, and smoothed vectors where they were kept, after a restore.

@@ -7,6 +7,7 @@ A nested setting's environment name joins the path with two underscores: `USERPR
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 ENV_PREFIX = "USERPRISM_"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,8 +158,16 @@ class FeatureSettings(_Section, frozen=True):
 
 
 class SegmentationSettings(_Section, frozen=True):
-    """The k-means behind the segments and the parts of the vector it sees."""
+    """A model behind segments, and the parts of the vector it sees."""
 
+    #: key column `segmentation` of every table about segments
+    name: str = "interest"
+    #: "kmeans", "dbstream" (segment -1: unlike the others), or a clusterer of River's such as "river.cluster.CluStream"
+    model: str = "kmeans"
+    #: what a dbstream or a model of River's is made with, beside n_clusters and seed where it takes them
+    options: dict[str, Any] = {}
+    #: features that the part `behaviour` is made of, by name ("events": how many); empty: all of them
+    columns: list[str] = []
     n_clusters: int = 8
     rate: float = 0.01
     mode: Literal["adaptive", "strict"] = "adaptive"
@@ -184,9 +194,17 @@ class Settings(_Section, frozen=True):
     identity: IdentitySettings = IdentitySettings()
     profiler: ProfilerSettings = ProfilerSettings()
     encoder: EncoderSettings = EncoderSettings()
+    #: the first, or only, segmentation: its segments are the column `segment` of `profiles`
     segmentation: SegmentationSettings = SegmentationSettings()
+    #: those after the first `[[segmentation]]` of the file
+    other_segmentations: list[SegmentationSettings] = []
     #: empty: the default set of streams.profiles
     features: list[FeatureSettings] = []
+
+    @property
+    def segmentations(self) -> list[SegmentationSettings]:
+        """All of them, the first one first."""
+        return [self.segmentation, *self.other_segmentations]
 
     @property
     def data(self) -> Path:
@@ -247,7 +265,7 @@ def load_settings(
     """
     env = os.environ if environ is None else environ
     chosen = path or env.get(f"{ENV_PREFIX}CONFIG") or ("userprism.toml" if Path("userprism.toml").exists() else None)
-    tree: dict[str, Any] = _read_file(Path(chosen)) if chosen else {}
+    tree: dict[str, Any] = _first_apart(_read_file(Path(chosen))) if chosen else {}
     for name, text in env.items():
         if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).split("__")[0].lower() in _TOP_LEVEL:
             _merge(tree, _nest(name.removeprefix(ENV_PREFIX).lower().split("__"), _parse_value(text)))
@@ -269,6 +287,20 @@ def _read_file(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path} is not valid TOML: {error}"
         raise ConfigurationError(msg) from None
+
+
+#: What a file sets in the first segmentation, for all.
+_SHARED = ("interest_dim", "touches", "touch_half_life")
+
+
+def _first_apart(tree: dict[str, Any]) -> dict[str, Any]:
+    """Read `[[segmentation]]`, several tables of one name, as the first one and the others."""
+    declared = tree.get("segmentation")
+    if isinstance(declared, list) and all(isinstance(one, dict) for one in declared):
+        shared = {name: declared[0][name] for name in _SHARED if name in declared[0]}
+        others = [{**shared, **other} for other in declared[1:]]
+        tree = {**tree, "segmentation": declared[0], "other_segmentations": others}
+    return tree
 
 
 def _convert(tree: dict[str, Any], source: str | Path | None) -> Settings:
@@ -299,12 +331,33 @@ def _check(settings: Settings) -> None:
             "restoring rebuilds the dedup window from the blocks before the stored position"
         )
         raise ConfigurationError(msg)
+    _check_segmentations(settings.segmentations)
     if settings.profiler.lease_margin_ms >= kafka.session_timeout_ms:
         msg = (
             f"profiler.lease_margin_ms = {settings.profiler.lease_margin_ms} must be below "
             f"kafka.session_timeout_ms = {kafka.session_timeout_ms}"
         )
         raise ConfigurationError(msg)
+
+
+def _check_segmentations(declared: list[SegmentationSettings]) -> None:
+    first = declared[0]
+    names = [segmentation.name for segmentation in declared]
+    for one in declared:
+        where = f"segmentation {one.name!r}"
+        if not _NAME.fullmatch(one.name) or names.count(one.name) > 1:
+            msg = f"{where}: a name is small letters, digits and underscores, and no two have the same"
+            raise ConfigurationError(msg)
+        if one.model not in {"kmeans", "dbstream"} and not one.model.startswith("river.cluster."):
+            msg = f'{where}: model = {one.model!r} must be "kmeans", "dbstream" or "river.cluster." and a class'
+            raise ConfigurationError(msg)
+        if one.options and one.model == "kmeans":
+            msg = f"{where}: options are for dbstream and River's models; kmeans takes n_clusters, rate, mode, seed"
+            raise ConfigurationError(msg)
+        shared = (one.interest_dim, one.touches, one.touch_half_life)
+        if shared != (first.interest_dim, first.touches, first.touch_half_life):
+            msg = f"{where}: interest_dim, touches and touch_half_life are set in the first segmentation, for all"
+            raise ConfigurationError(msg)
 
 
 def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:

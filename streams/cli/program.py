@@ -205,6 +205,7 @@ def split(options: Shared, anonymous_id: str, undo: bool) -> None:
 
 
 @cli.command()
+@click.option("--segmentation", default="", help="Name of a [[segmentation]]; the first one if none is given.")
 @shared
 @click.argument("profile_id")
 @click.option("--suppress", is_flag=True, help="Drop later events of this id too.")
@@ -229,10 +230,10 @@ def erasures(options: Shared) -> None:
 @cli.command()
 @shared
 @pass_shared
-def segments(options: Shared) -> None:
+def segments(options: Shared, segmentation: str) -> None:
     """Show each segment: its size, and the categories and traits that set it apart."""
     with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
-        cards = looking.segments(settings)
+        cards = looking.segments(settings, segmentation)
     options.answer({"segments": [asdict(card) for card in cards]}, looking.segments_text(cards))
 
 

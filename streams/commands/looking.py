@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import InputError
 from streams.serving.people import links_of, person_of
-from streams.serving.segments import SegmentCard, segment_cards
+from streams.serving.segments import SegmentCard, segment_cards, segmentation_names
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.telemetry import read_statuses
@@ -84,17 +84,27 @@ def profile(settings: Settings, profile_id: str) -> dict[str, Any]:
     return {**rows[0], "links": links}
 
 
-def segments(settings: Settings) -> list[SegmentCard]:
-    """Return the cards."""
+def segments(settings: Settings, segmentation: str = "") -> list[SegmentCard]:
+    """Return the cards of a segmentation, the first one if none is named.
+
+    Raises
+    ------
+    InputError
+        There is none of that name.
+    """
     with connect(settings, reader=True) as client:
-        return segment_cards(client)
+        if segmentation and segmentation not in (names := segmentation_names(client)):
+            msg = f"no segmentation {segmentation!r}; there are {names}. They are declared as [[segmentation]]"
+            raise InputError(msg)
+        return segment_cards(client, segmentation)
 
 
 def segments_text(cards: Sequence[SegmentCard]) -> str:
     """Show them."""
     lines = []
     for card in cards:
-        lines.append(f"segment {card.segment}: {card.people:,} people, {card.events:,} events")
+        name = "unlike the others" if card.segment == -1 else f"segment {card.segment}"
+        lines.append(f"{name}: {card.people:,} people, {card.events:,} events")
         for title, entries in (("categories", card.categories), ("actions", card.actions), ("traits", card.traits)):
             if entries:
                 lines.append(f"  {title:11}" + ", ".join(f"{name} (lift {lift:.2f})" for name, lift in entries))

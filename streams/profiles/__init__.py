@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from streams.profiles.features import DEFAULT_FEATURES
 from streams.profiles.interest import VectorTable, interest
+from streams.profiles.labels import MERGED, UNASSIGNED, PartitionLabels
 from streams.profiles.layout import Layout
 from streams.profiles.position import Position
-from streams.profiles.segmentation import MERGED, UNASSIGNED, PartitionLabels, Segmentation
+from streams.profiles.segmentation import Segmentation
+from streams.profiles.segmentations import Segmentations
 from streams.profiles.state import Applied, Finalized, PartitionState
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "PartitionState",
     "Position",
     "Segmentation",
+    "Segmentations",
     "VectorTable",
     "interest",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from streams.errors import ConfigurationError
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, mixed
 from streams.profiles.cells import DECAY, LATEST
@@ -73,12 +75,25 @@ class Reader:
         columns += [self._columns(feature, rows) for feature in self._layout.features]
         return np.hstack(columns, dtype=np.float64)
 
-    def behaviour_weights(self) -> Floats:
-        """Return the declared weight of each column of `behaviour`."""
+    def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
+        """Return the weight of each column of `behaviour`: the declared one, or 1 for the features named and 0 else.
+
+        Raises
+        ------
+        ConfigurationError
+            No feature of that name has columns.
+        """
         nobody = np.empty(0, np.int32)
-        weights = [np.ones(1)]
-        weights += [np.full(self._columns(f, nobody).shape[1], f.weight) for f in self._layout.features]
-        return np.concatenate(weights)
+        names, declared = ["events"], [1.0]
+        for feature in self._layout.features:
+            width = self._columns(feature, nobody).shape[1]
+            names += [feature.name] * width
+            declared += [feature.weight] * width
+        unknown = sorted(set(only) - set(names))
+        if unknown:
+            msg = f"segmentation columns {unknown} have no behaviour; there are {sorted(set(names))}"
+            raise ConfigurationError(msg)
+        return np.array([float(name in only) for name in names]) if only else np.array(declared)
 
     def categories(self, rows: Int32s) -> Floats:
         """Return (n, 24): square roots of the shares of categories, hashed; NaN for people without any.

@@ -1,31 +1,30 @@
-"""Who is in which segment: vectors -> online k-means -> a label that holds (DESIGN 9).
+"""Who is in which segment: vectors -> an online model -> a label that holds (DESIGN 9).
 
 Labels are not part of the exact state: they are written under the version of the model that gave them.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models import KMeans, Stabiliser
+from online_models import SnapshotError
 from streams.profiles.interest import VectorTable
+from streams.profiles.labels import PartitionLabels
+from streams.profiles.models import Model, ModelChange, model_of
 from streams.profiles.state import PartitionState
 from streams.profiles.vectors import VectorSpace
 from streams.settings import SegmentationSettings
 
-__all__ = ["MERGED", "UNASSIGNED", "ModelChange", "PartitionLabels", "Segmentation"]
+__all__ = ["Segmentation"]
+
+log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int32]
-
-#: The label of people whom no model has seen yet.
-UNASSIGNED = -2
-#: The label of ids that have become part of another person: they are in no segment, and leaving it was no churn.
-MERGED = -3
 
 #: The first centres are fitted on this many people (adaptive k-means' warm-up), on fewer once the log is read.
 _FIRST_FIT_PEOPLE = 1_000
@@ -40,75 +39,8 @@ _REFIT_KNOWN_DRAINED = 0.02
 _VERSION_VECTORS = 100_000
 
 
-class PartitionLabels:
-    """Labels of one partition's people, by row.
-
-    Attributes
-    ----------
-    committed, since_us : ndarray of int64
-        The label that ClickHouse holds, and since when (event time).
-    known : ndarray of float64
-        Share of each person's interest whose content has a vector.
-    """
-
-    def __init__(self, settings: SegmentationSettings) -> None:
-        self.stabiliser = Stabiliser(alpha=settings.ewma, margin=settings.margin)
-        self.committed = np.empty(0, np.int64)
-        self.since_us = np.empty(0, np.int64)
-        self.known = np.empty(0, np.float64)
-
-    def resize(self, people: int) -> None:
-        """Make room; newcomers are unassigned."""
-        missing = people - len(self.committed)
-        if missing > 0:
-            room = max(missing, len(self.committed))
-            self.committed = np.append(self.committed, np.full(room, UNASSIGNED, np.int64))
-            self.since_us = np.append(self.since_us, np.zeros(room, np.int64))
-            self.known = np.append(self.known, np.zeros(room))
-        self.stabiliser.resize(people)
-
-    def restore(self, segment: npt.NDArray[np.int64], since_us: npt.NDArray[np.int64]) -> None:
-        """Start from what ClickHouse holds: rows 0..n-1."""
-        self.resize(len(segment))
-        self.committed[: len(segment)] = segment
-        self.since_us[: len(segment)] = since_us
-        self.stabiliser.seed_labels(np.arange(len(segment), dtype=np.int32), segment)
-
-    def begin_space(self) -> None:
-        """Keep labels and forget smoothed vectors: those of the next space may have another width."""
-        old = self.stabiliser
-        self.stabiliser = Stabiliser(alpha=old.alpha, margin=old.margin)
-        self.stabiliser.resize(len(old))
-        self.stabiliser.seed_labels(np.arange(len(old), dtype=np.int32), old.labels)
-
-    def of(self, rows: Rows) -> npt.NDArray[np.int64]:
-        """Return the current labels of `rows`."""
-        return self.stabiliser.labels[rows]
-
-    def leave(self, rows: Rows) -> None:
-        """Take people out of their segments: they have become part of somebody else."""
-        self.stabiliser.forget(rows)
-        self.stabiliser.seed_labels(rows, np.full(len(rows), MERGED, np.int64))
-        self.committed[rows[self.committed[rows] == UNASSIGNED]] = MERGED  # who was in none leaves none
-        self.known[rows] = 0.0
-
-    def sizes(self, people: int) -> dict[int, int]:
-        """Return people per segment, the unassigned included."""
-        labels, counts = np.unique(self.stabiliser.labels[:people], return_counts=True)
-        return {label: n for label, n in zip(labels.tolist(), counts.tolist(), strict=True) if label != MERGED}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChange:
-    """A segment id that came to be, and why."""
-
-    segment: int
-    cause: str
-    centre: npt.NDArray[np.float64]
-
-
-class _Snapshot(msgspec.Struct, frozen=True):
-    kmeans: bytes
+class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    model: bytes = msgspec.field(name="kmeans")
     scaler: bytes
     widths: tuple[int, ...]
     behaviour_weights: list[float]
@@ -117,20 +49,20 @@ class _Snapshot(msgspec.Struct, frozen=True):
 
 
 class Segmentation:
-    """One k-means for all partitions of a profiler.
+    """One model for all partitions of a profiler.
 
     Parameters
     ----------
     settings : SegmentationSettings
-        Number of clusters, rate, part weights.
+        The model, and which parts of the vector it sees.
     table : VectorTable
         Vectors of content, already projected.
     """
 
     def __init__(self, settings: SegmentationSettings, table: VectorTable) -> None:
         self._settings = settings
-        self._space = VectorSpace(table, settings.parts)
-        self._model = self._new_model()
+        self._space = VectorSpace(table, settings.parts, settings.columns)
+        self._model = model_of(settings)
         self._random = np.random.default_rng(settings.seed)
         self._events_at_fit = 0
         self._known_at_fit = 0.0
@@ -140,9 +72,19 @@ class Segmentation:
         self._cause = self._due = ""
 
     @property
-    def model(self) -> KMeans:
-        """The k-means itself."""
+    def name(self) -> str:
+        """Key of its rows in the tables about segments."""
+        return self._settings.name
+
+    @property
+    def model(self) -> Model:
+        """The model itself."""
         return self._model
+
+    @property
+    def sees_content(self) -> bool:
+        """Whether a content vector that arrives can change anybody's label."""
+        return bool(self._settings.parts.get("interest") or self._settings.parts.get("latent"))
 
     @property
     def fitted(self) -> bool:
@@ -154,7 +96,7 @@ class Segmentation:
 
         Its vectors are of another space: mean, scale and centres of the old one say nothing about them.
         """
-        self._space = VectorSpace(table, self._settings.parts)
+        self._space = VectorSpace(table, self._settings.parts, self._settings.columns)
         self._due = cause if self._fitted else ""
 
     def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
@@ -166,8 +108,8 @@ class Segmentation:
         labels.known[rows] = known
         self._space.learn(raw)
         points = self._space.transform(raw)
-        self._model.learn_many(points)
-        labels.stabiliser.assign(rows, points, self._model)
+        self._model.learn(points)
+        self._model.assign(labels.stabiliser, rows, points)
 
     def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> Rows:
         """Look at people again whose content has become known; return those whose label is another now."""
@@ -176,13 +118,15 @@ class Segmentation:
             return rows[:0]
         raw, labels.known[rows] = self._space.raw(state, rows)
         labels.stabiliser.forget(rows)
-        now = labels.stabiliser.assign(rows, self._space.transform(raw), self._model)
+        now = self._model.assign(labels.stabiliser, rows, self._space.transform(raw))
         changed: Rows = rows[now != labels.committed[rows]]
         return changed
 
     def orphans(self, state: PartitionState, labels: PartitionLabels) -> Rows:
         """Return the people whose segment no longer exists: its centre was moved elsewhere under a new id."""
         labels.resize(state.people)
+        if self._model.segment_ids is None:
+            return np.empty(0, np.int32)
         held = labels.of(np.arange(state.people, dtype=np.int32))
         return np.flatnonzero((held >= 0) & ~np.isin(held, self._model.segment_ids)).astype(np.int32)
 
@@ -200,18 +144,18 @@ class Segmentation:
         self._space.fit(raw)
         points = self._space.transform(raw)
         if self._due:
-            self._model.translate(self._centres_of(points, np.concatenate([held for _, held in samples])))
+            self._model.change_space(points, np.concatenate([held for _, held in samples]), self._random)
             for _, labels in people:
                 labels.begin_space()
-        self._model.refit(points, cause)
+        self._model.fit(points, cause)
         self._fitted = True
         self._events_at_fit, self._known_at_fit, self._cause, self._due = events, known, cause, ""
         return True
 
     def take_version(self) -> str | None:
         """Return the cause of a new model version when one is due, and begin it."""
-        changes = self._model.drain_changes()
-        self._minted += [ModelChange(c.segment_id, c.cause, c.centre) for c in changes]
+        changes = self._model.drain()
+        self._minted += changes
         grown = self._model.learned - self._learned_at_version >= _VERSION_VECTORS
         if not (changes or self._cause or grown):
             return None
@@ -229,21 +173,30 @@ class Segmentation:
         """Return everything that `restore` needs, without pickle."""
         scaler, widths, weights = self._space.snapshot()
         return msgspec.msgpack.encode(
-            _Snapshot(self._model.snapshot(), scaler, widths, weights, self._events_at_fit, self._known_at_fit)
+            _Snapshot(
+                model=self._model.snapshot(),
+                scaler=scaler,
+                widths=widths,
+                behaviour_weights=weights,
+                events=self._events_at_fit,
+                known=self._known_at_fit,
+            )
         )
 
-    def restore(self, snapshot: bytes) -> None:
-        """Go on from a stored version."""
+    def restore(self, snapshot: bytes) -> bool:
+        """Go on from a stored version; return False where another model or none was stored: it is fitted anew."""
         stored = msgspec.msgpack.decode(snapshot, type=_Snapshot)
-        self._model = KMeans.from_snapshot(stored.kmeans)
-        self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
-        self._events_at_fit, self._known_at_fit = stored.events, stored.known
-        self._learned_at_version = self._model.learned
-        self._fitted = True
-
-    def _new_model(self) -> KMeans:
-        s = self._settings
-        return KMeans(s.n_clusters, s.rate, mode=s.mode, seed=s.seed)
+        try:
+            restored = self._model.restore(stored.model)
+        except SnapshotError as error:
+            log.warning("segmentation %s: %s", self.name, error)
+            restored = False
+        if restored:
+            self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
+            self._events_at_fit, self._known_at_fit = stored.events, stored.known
+            self._learned_at_version = self._model.learned
+            self._fitted = True
+        return restored
 
     def _cause_for_fit(self, total: int, events: int, known: float, *, drained: bool) -> str:
         if not self._fitted:
@@ -251,6 +204,8 @@ class Segmentation:
             return "first fit" if enough else ""
         if self._due:
             return self._due
+        if not self._model.refits:
+            return ""
         if known - self._known_at_fit > (_REFIT_KNOWN_DRAINED if drained else _REFIT_KNOWN):
             return "content vectors arrived"
         if events >= self._events_at_fit * _REFIT_GROWTH or (drained and events > self._events_at_fit * 1.2):
@@ -259,18 +214,6 @@ class Segmentation:
 
     def _known_share(self, people: Iterable[tuple[PartitionState, PartitionLabels]], total: int) -> float:
         return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
-
-    def _centres_of(
-        self, points: npt.NDArray[np.float64], held: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:  # fmt: skip
-        """Return where the people of each segment are now: that is where it is in another space."""
-        drawn = self._random.integers(len(points), size=len(self._model.segment_ids))
-        return np.array(
-            [
-                points[held == segment].mean(axis=0) if (held == segment).any() else points[someone]
-                for segment, someone in zip(self._model.segment_ids.tolist(), drawn.tolist(), strict=True)
-            ]
-        )
 
     def _sample(
         self, state: PartitionState, labels: PartitionLabels, share: float

@@ -283,9 +283,9 @@ class PartitionState:
         """Return (n, width): see `Reader.behaviour`."""
         return self._reader.behaviour(rows)
 
-    def behaviour_weights(self) -> Floats:
-        """Return the declared weight of each column of `behaviour`."""
-        return self._reader.behaviour_weights()
+    def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
+        """Return the weight of each column of `behaviour`: see `Reader.behaviour_weights`."""
+        return self._reader.behaviour_weights(only)
 
     def categories(self, rows: Int32s) -> Floats:
         """Return (n, 24): see `Reader.categories`."""

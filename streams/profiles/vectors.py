@@ -8,7 +8,7 @@ size of those that do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,14 @@ class VectorSpace:
     weights : mapping
         Weight of each part; 0 leaves a part out of distances. A part's columns share its weight, so that a part with
         more columns doesn't count more.
+    columns : sequence of str
+        Features that make the part `behaviour`, "events" for how many; none given means all.
     """
 
-    def __init__(self, table: VectorTable, weights: Mapping[str, float]) -> None:
+    def __init__(self, table: VectorTable, weights: Mapping[str, float], columns: Sequence[str] = ()) -> None:
         self._table = table
         self._weights = weights
+        self._columns = columns
         self._scaler = StandardScaler()
         self._scale: Floats | None = None
         self._behaviour_weights: Floats = np.empty(0)
@@ -61,7 +64,7 @@ class VectorSpace:
         if self._table.latent is not None:
             parts.append(self._table.latent.of(ids, weights))
         self._widths = tuple(part.shape[1] for part in parts)
-        self._behaviour_weights = state.behaviour_weights()
+        self._behaviour_weights = state.behaviour_weights(self._columns)
         return np.hstack(parts, dtype=np.float64), known
 
     def fit(self, raw: Floats) -> None:

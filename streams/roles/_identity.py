@@ -17,9 +17,9 @@ from streams.contract.columns import Columns
 from streams.contract.event import TYPES
 from streams.identity import LinkRow, Outgoing, Owner, decode_envelope
 from streams.profiles import Applied, Layout, PartitionState
+from streams.profiles.labels import PartitionLabels
 from streams.profiles.packing import cut_state
 from streams.profiles.pairs import Pairs
-from streams.profiles.segmentation import PartitionLabels
 from streams.settings import Settings
 
 __all__ = ["Identities"]

@@ -22,6 +22,7 @@ class _Notification(msgspec.Struct, frozen=True):
     to_segment: int
     model_version: int
     at_us: int
+    segmentation: str
 
 
 class Notifier:
@@ -32,15 +33,16 @@ class Notifier:
         self._outbox = Outbox(settings, **{"queue.buffering.max.messages": 1_000_000})
 
     def send(self, changes: Sequence[Change]) -> None:
-        """Queue a record a change; the id is profile and version, hence the same after a restart."""
+        """Queue a record a change; the id is profile, version and segmentation, hence the same after a restart."""
         for change in changes:
             value = _Notification(
-                id=f"{change.profile_id}:{change.version}",
+                id=f"{change.profile_id}:{change.version}:{change.segmentation}",
                 profile_id=change.profile_id,
                 from_segment=change.from_segment,
                 to_segment=change.to_segment,
                 model_version=change.model_version,
                 at_us=change.at_us,
+                segmentation=change.segmentation,
             )
             self._outbox.send(self._topic, msgspec.json.encode(value), change.profile_id.encode())
 

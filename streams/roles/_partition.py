@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +14,11 @@ from streams.contract import Block, Erase, decode_block, decode_control
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Applied, Layout, PartitionState, Position
-from streams.profiles.segmentation import PartitionLabels
+from streams.profiles.labels import PartitionLabels
 from streams.roles._clicks import Record
 from streams.roles._identity import Identities
 from streams.settings import Settings
-from streams.storage.commit import MAX_SEQ, PartitionCommit, PeopleRows
+from streams.storage.commit import MAX_SEQ, OtherSegments, PartitionCommit, PeopleRows
 from streams.storage.restore import Change, StoredPartition
 
 __all__ = ["Partition", "Prepared"]
@@ -81,7 +82,8 @@ class Partition:
 
     def __init__(self, number: int, layout: Layout, settings: Settings, stored: StoredPartition) -> None:
         self.number = number
-        self.labels = PartitionLabels(settings.segmentation)
+        self.labels = PartitionLabels(settings.segmentation, settings.other_segmentations)
+        self._names = [one.name for one in settings.segmentations]
         self.state = PartitionState(
             layout, dedup_window_us=settings.dedup.window_s * 1_000_000, dedup_max_ids=settings.dedup.max_ids
         )
@@ -90,6 +92,9 @@ class Partition:
             [int(text.removeprefix(SUPPRESSED), 16) for text in _suppressed(stored.ids)]
         )
         self.labels.restore(stored.segment, stored.segment_since_us)
+        for name, labels in zip(self._names[1:], self.labels.others, strict=True):
+            if name in stored.others:
+                labels.restore(stored.others[name].segment, stored.others[name].since_us)
         self.start_offset = min(stored.position.dedup_start, self.next_offset)
         self._identities = Identities(number, layout, settings, self.state, self.labels, note=self._note)
         self._identities.restore(stored.identity, stored.marks)
@@ -209,13 +214,14 @@ class Partition:
         if len(rows) and self._next_seq < MAX_SEQ:
             self._dirty.append(rows)
 
-    def prepare(self, model_version: int) -> Prepared:
-        """Return what a commit says now; the next one is prepared when `committed` was told of this one."""
+    def prepare(self, model_versions: Sequence[int]) -> Prepared:
+        """Return what a commit says now, under the version of each segmentation's model.
+
+        The next one is prepared when `committed` was told of this one.
+        """
         rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
         done = self.state.finalize(rows)
         self.labels.resize(self.state.people)
-        labels = self.labels.of(rows)
-        committed = self.labels.committed[rows]
         position = self.state.position()
         if self._refilling is not None:
             stored = self._refilling
@@ -226,14 +232,18 @@ class Partition:
                 log_time_us=stored.log_time_us,
             )
         came_at = np.where(done.event_count > 0, done.last_seen_us, position.log_time_us)
-        since = np.where(labels != committed, came_at, self.labels.since_us[rows])
-        self.labels.since_us[rows] = since
+        segments, *others = [
+            OtherSegments(name, version, *labels.turn(rows, came_at), labels.sizes(self.state.people))
+            for name, version, labels in zip(
+                self._names, model_versions, [self.labels, *self.labels.others], strict=True
+            )
+        ]
         ids = self.state.ids(rows)
         part = PartitionCommit(
             partition=self.number,
             position=replace(position, sources=dict(self._sources)),
             seq=0 if self._moved else self._next_seq,
-            model_version=model_version,
+            model_version=segments.model_version,
             layout_id=self._layout.layout_id,
             people=PeopleRows(
                 ids=ids,
@@ -245,11 +255,13 @@ class Partition:
                 event_count=done.event_count,
                 first_seen_us=done.first_seen_us,
                 last_seen_us=done.last_seen_us,
-                segment=labels,
-                previous_segment=committed,
-                segment_since_us=since,
+                segment=segments.segment,
+                previous_segment=segments.previous_segment,
+                segment_since_us=segments.since_us,
             ),
-            segment_people=self.labels.sizes(self.state.people),
+            segmentation=segments.segmentation,
+            segment_people=segments.people,
+            others=others,
             marks=dict(self._identities.owner.marks),
             links=self._identities.take_links(),
         )
@@ -262,17 +274,23 @@ class Partition:
 
     def committed(self, prepared: Prepared) -> list[Change]:
         """Take note that ClickHouse holds what was prepared; return the changes of segment in it."""
-        part, people = prepared.part, prepared.part.people
-        self.labels.committed[prepared.rows] = people.segment
         self._on_its_way = False
-        moved = np.flatnonzero(people.segment != people.previous_segment)
-        return [
-            Change(profile_id, part.version, old, new, part.model_version, at_us)
-            for profile_id, old, new, at_us in zip(
-                people.ids.take(moved).to_pylist(),
-                people.previous_segment[moved].tolist(),
-                people.segment[moved].tolist(),
-                people.segment_since_us[moved].tolist(),
-                strict=True,
-            )
-        ]
+        part, people = prepared.part, prepared.part.people
+        first = OtherSegments(
+            part.segmentation, part.model_version, people.segment, people.previous_segment, people.segment_since_us, {}
+        )
+        changes: list[Change] = []
+        for said, labels in zip([first, *part.others], [self.labels, *self.labels.others], strict=True):
+            labels.committed[prepared.rows] = said.segment
+            moved = np.flatnonzero(said.segment != said.previous_segment)
+            changes += [
+                Change(profile_id, part.version, old, new, said.model_version, at_us, said.segmentation)
+                for profile_id, old, new, at_us in zip(
+                    people.ids.take(moved).to_pylist(),
+                    said.previous_segment[moved].tolist(),
+                    said.segment[moved].tolist(),
+                    said.since_us[moved].tolist(),
+                    strict=True,
+                )
+            ]
+        return changes

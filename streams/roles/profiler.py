@@ -20,8 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.memory import keep_memory
-from streams.profiles import Layout
-from streams.profiles.segmentation import Segmentation
+from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentation, Segmentations
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
 from streams.roles._latent_feed import LatentFeed
 from streams.roles._lease import Lease
@@ -121,8 +120,8 @@ class Profiler:
         self._vectors = VectorFeed(settings, self._client)
         self._behaviour = LatentFeed(settings, self._client)
         self._vectors.table.latent = self._behaviour.latent
-        self._segmentation = Segmentation(settings.segmentation, self._vectors.table)
-        self._model_version = latest_model_version(self._client)
+        self._segmentations = Segmentations(settings.segmentations, self._vectors.table)
+        self._model_versions = [latest_model_version(self._client, self._names(s)) for s in self._segmentations.all]
         self._partitions: dict[int, Partition] = {}
         self._notifier, self._poison = Notifier(settings), Poison(settings)
         self._relay = Relay(settings)
@@ -131,7 +130,6 @@ class Profiler:
         self._prepared: list[tuple[Partition, Prepared]] = []
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
-        self._segments: list[int] = []
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
         self._fit_from = self._changed_at = 0.0
@@ -149,7 +147,7 @@ class Profiler:
         returned = self._insert is not None and self._insert.done()
         if returned:
             self._end_commit()
-        if returned or self._all_safe or not self._segmentation.fitted:  # now a fit keeps little waiting
+        if returned or self._all_safe or not self._segmentations.fitted:  # now a fit keeps little waiting
             with self._stages("fit"):
                 self._fit_if_due()
         if self._commit_due():
@@ -166,12 +164,12 @@ class Profiler:
         """Send all changes on their way as one block; the next blocks are applied meanwhile."""
         self._end_commit()
         self._observe()
-        stored = self._inserter.submit(self._store, self._take_model())
+        stored = self._inserter.submit(self._store, self._take_models())
         self._committed_at = time.monotonic()
         changed = self._changed
         self._restored = self._restored and not changed
         with self._stages("pack"):
-            self._prepared = [(partition, partition.prepare(self._model_version)) for partition in changed]
+            self._prepared = [(partition, partition.prepare(self._model_versions)) for partition in changed]
         with self._stages("model"):
             stored.result()  # before any row that names it
         self._at("after model")
@@ -306,8 +304,11 @@ class Profiler:
         else:
             derive_last_commit(self._client, number, stored.version)
             self._notifier.send(last_changes(self._client, number, stored.version))
-        if stored.model_version and not self._segmentation.fitted:
-            self._load_model(stored.model_version)
+        others = {name: segments.model_version for name, segments in stored.others.items()}
+        versions = [stored.model_version, *(others.get(s.name, 0) for s in self._segmentations.all[1:])]
+        for segmentation, version in zip(self._segmentations.all, versions, strict=True):
+            if version and not segmentation.fitted:
+                self._load_model(segmentation, version)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
         self._restored = True
@@ -346,18 +347,12 @@ class Profiler:
         """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
         with self._stages("segment"):
             for partition in self._partitions.values():
-                self._segmentation.observe(partition.state, partition.labels, partition.take_unobserved())
-            self._resettle()
+                self._segmentations.observe(partition.state, partition.labels, partition.take_unobserved())
+            self._mark(self._segmentations.resettle(self._people))
 
-    def _resettle(self) -> None:
-        """Give people whose segment has ceased to exist another one, also those who haven't come again."""
-        segments = self._segmentation.model.segment_ids.tolist()
-        if segments == self._segments:
-            return
-        self._segments = segments
-        for partition in self._partitions.values():
-            orphans = self._segmentation.orphans(partition.state, partition.labels)
-            partition.mark(self._segmentation.relabel(partition.state, partition.labels, orphans))
+    def _mark(self, changed: Sequence[npt.NDArray[np.int32]]) -> None:
+        for partition, rows in zip(self._partitions.values(), changed, strict=True):
+            partition.mark(rows)
 
     def _take_vectors(self) -> None:
         """People whose content has just become known are looked at again, some time later and all at once."""
@@ -375,32 +370,30 @@ class Profiler:
         self._unseen.clear()
         for partition in self._partitions.values():
             rows = partition.state.rows_touching(content)
-            partition.mark(self._segmentation.relabel(partition.state, partition.labels, rows))
+            partition.mark(self._segmentations.relabel(partition.state, partition.labels, rows))
         self._relabelled_at = time.monotonic()
 
     def _change_space(self, cause: str) -> None:
         """From now on everybody's touches are looked at in another space, all at once."""
         self._unseen.clear()
         self._vectors.table.latent = self._behaviour.latent
-        self._segmentation.use(self._vectors.table, cause)
-        if self._segmentation.fitted:
+        self._segmentations.use(self._vectors.table, cause)
+        if self._segmentations.any_fitted:
             self._fit(settled=True)
         for partition in self._partitions.values():
             partition.note_model()
 
     def _fit_if_due(self) -> None:
         started = time.monotonic()
-        if self._segmentation.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
+        if self._segmentations.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
             return
         self._fit(settled=self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S)
 
     def _fit(self, *, settled: bool) -> None:
         started = time.monotonic()
-        people = [(p.state, p.labels) for p in self._partitions.values()]
-        if people and self._segmentation.fit_if_due(people, drained=settled):
-            for partition in self._partitions.values():
-                everybody = partition.state.everybody()
-                partition.mark(self._segmentation.relabel(partition.state, partition.labels, everybody))
+        changed = self._segmentations.fit_if_due(self._people, drained=settled) if self._partitions else None
+        if changed is not None:
+            self._mark(changed)
             self._fitted_at = time.monotonic()
             self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - started) / _SHARE_FOR_FITS)
 
@@ -422,35 +415,51 @@ class Profiler:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
         return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if p.settled})
 
-    def _take_model(self) -> tuple[StoredModel, list[MintedSegment]] | None:
-        """Return a new version of the model, if there is one."""
-        cause = self._segmentation.take_version()
-        if cause is None:
-            return None
-        self._model_version += 1
-        model = self._segmentation.model
-        stored = StoredModel(
-            self._model_version,
-            cause,
-            model.segment_ids.tolist(),
-            model.learned,
-            model.inertia_window,
-            self._space_id,
-            self._layout.layout_id,
-            self._segmentation.snapshot(),
-        )
-        return stored, [MintedSegment(m.segment, m.cause, m.centre) for m in self._segmentation.take_minted()]
+    def _take_models(self) -> list[tuple[StoredModel, list[MintedSegment]]]:
+        """Return the new versions that there are, at most one a segmentation."""
+        taken = []
+        for place, segmentation in enumerate(self._segmentations.all):
+            cause = segmentation.take_version()
+            if cause is None:
+                continue
+            self._model_versions[place] += 1
+            ids = segmentation.model.segment_ids
+            stored = StoredModel(
+                segmentation.name,
+                self._model_versions[place],
+                cause,
+                [] if ids is None else ids.tolist(),
+                segmentation.model.learned,
+                segmentation.model.inertia,
+                self._space_id,
+                self._layout.layout_id,
+                segmentation.snapshot(),
+            )
+            taken.append((stored, [MintedSegment(m.segment, m.cause, m.centre) for m in segmentation.take_minted()]))
+        return taken
 
-    def _store(self, version: tuple[StoredModel, list[MintedSegment]] | None) -> None:
-        if version is not None:
+    def _store(self, versions: Sequence[tuple[StoredModel, list[MintedSegment]]]) -> None:
+        for version in versions:
             save_model(self._inserting_client, *version)
 
-    def _load_model(self, version: int) -> None:
-        stored = load_model(self._client, version, space_id=self._space_id, layout=self._layout.layout_id)
-        if stored is None:
-            log.info("model %d was made under other features or another encoder; segments are fitted anew", version)
-        else:
-            self._segmentation.restore(stored)
+    def _load_model(self, segmentation: Segmentation, version: int) -> None:
+        names, space, layout = self._names(segmentation), self._space_id, self._layout.layout_id
+        stored = load_model(self._client, names, version, space_id=space, layout=layout)
+        if stored is None or not segmentation.restore(stored):
+            log.info(
+                "model %d of %s was made under other features, another encoder or another model; it is fitted anew",
+                version,
+                segmentation.name,
+            )
+
+    def _names(self, segmentation: Segmentation) -> list[str]:
+        """Return the names a segmentation's stored models may have: rows of the first, from before, have none."""
+        first = segmentation.name == self._settings.segmentation.name
+        return [segmentation.name, ""] if first else [segmentation.name]
+
+    @property
+    def _people(self) -> list[tuple[PartitionState, PartitionLabels]]:
+        return [(partition.state, partition.labels) for partition in self._partitions.values()]
 
     @property
     def _space_id(self) -> str:
@@ -467,7 +476,7 @@ class Profiler:
             vectors=len(self._vectors.table),
             space=self._vectors.space_id,
             behaviour_model=self._behaviour.latent.space_id if self._behaviour.latent else "",
-            model_version=self._model_version,
+            model_version=self._model_versions[0],
             idle=self._log_read and not self._unseen and self._all_safe,
             stages=self._stages.seconds,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_COMMIT_BYTES",
     "MAX_COMMIT_ROWS",
     "MAX_SEQ",
+    "OtherSegments",
     "PartitionCommit",
     "PeopleRows",
     "commit_batches",
@@ -40,6 +42,12 @@ MAX_SEQ = 0xFFFF
 
 _CONSTRAINT_VIOLATED = 469
 _PERSON, _POSITION = 0, 1
+#: Fields of the items of `other_segments` (a person's) and of `other_people` (a position's).
+_SEGMENT = {
+    "segmentation": pa.utf8(), "segment": pa.int64(), "previous_segment": pa.int64(), "since_us": pa.int64(),
+    "model_version": pa.uint64(),
+}  # fmt: skip
+_PEOPLE = {"segmentation": pa.utf8(), "segment": pa.int64(), "people": pa.uint64(), "model_version": pa.uint64()}
 #: Fields of a `LinkRow`, as the column `links` has them.
 _LINK = {
     "profile_id": pa.utf8(), "anonymous": pa.utf8(), "what": pa.utf8(), "reason": pa.utf8(), "at_us": pa.int64(),
@@ -70,6 +78,18 @@ class PeopleRows:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSegments:
+    """What another segmentation than the first says of the people of a commit, and its sizes; int64 arrays (n,)."""
+
+    segmentation: str
+    model_version: int
+    segment: npt.NDArray[np.int64]
+    previous_segment: npt.NDArray[np.int64]
+    since_us: npt.NDArray[np.int64]
+    people: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionCommit:
     """Everything one partition puts into a commit."""
 
@@ -82,6 +102,8 @@ class PartitionCommit:
     segment_people: Mapping[int, int]
     marks: Mapping[int, int]
     links: Sequence[LinkRow]
+    segmentation: str = "interest"
+    others: Sequence[OtherSegments] = ()
 
     @property
     def version(self) -> int:
@@ -198,7 +220,12 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
     columns["segment_people"] = _last_map(n, part.segment_people, pa.int64())
     columns["sources"] = _last_map(n, position.sources, pa.uint32())
     columns["peer_marks"] = _last_map(n, part.marks, pa.uint32())
-    columns["links"] = _last_list(n, part.links)
+    links = [[getattr(link, name) for link in part.links] for name in _LINK]
+    columns["links"] = _lists(_all_last(n, len(part.links)), _LINK, links)
+    columns["segmentation"] = pa.DictionaryArray.from_arrays(np.zeros(n + 1, np.int32), [part.segmentation])
+    if part.others:  # the table's default is none
+        columns["other_segments"] = _other_segments(n, part.others)
+        columns["other_people"] = _other_people(n, part.others)
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -211,9 +238,25 @@ def _last_map(n: int, entries: Mapping[int, int], key: pa.DataType) -> pa.Array:
     return pa.MapArray.from_arrays(_all_last(n, len(entries)), keys, values)
 
 
-def _last_list(n: int, links: Sequence[LinkRow]) -> pa.Array:
-    fields = [pa.array([getattr(link, name) for link in links], kind) for name, kind in _LINK.items()]
-    return pa.ListArray.from_arrays(_all_last(n, len(links)), pa.StructArray.from_arrays(fields, list(_LINK)))
+def _other_segments(n: int, others: Sequence[OtherSegments]) -> pa.Array:
+    """Return one item a person and segmentation, none for the position."""
+    offsets = np.minimum(np.arange(n + 2), n) * len(others)
+    columns = [
+        np.tile([other.segmentation for other in others], n),
+        *(np.column_stack([getattr(other, name) for other in others]).ravel() for name in list(_SEGMENT)[1:4]),
+        np.tile([other.model_version for other in others], n),
+    ]
+    return _lists(pa.array(offsets, pa.int32()), _SEGMENT, columns)
+
+
+def _other_people(n: int, others: Sequence[OtherSegments]) -> pa.Array:
+    items = [(o.segmentation, segment, people, o.model_version) for o in others for segment, people in o.people.items()]
+    return _lists(_all_last(n, len(items)), _PEOPLE, list(zip(*items, strict=True)) or [[]] * len(_PEOPLE))
+
+
+def _lists(offsets: pa.Array, kinds: Mapping[str, pa.DataType], columns: Sequence[Any]) -> pa.Array:
+    fields = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(fields, list(kinds)))
 
 
 def _all_last(n: int, items: int) -> pa.Array:

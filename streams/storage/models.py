@@ -16,6 +16,7 @@ __all__ = ["MintedSegment", "StoredModel", "latest_model_version", "load_model",
 class StoredModel:
     """One row of `model_versions`."""
 
+    segmentation: str
     model_version: int
     cause: str
     segments: Sequence[int]
@@ -41,6 +42,7 @@ def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegmen
         "model_versions",
         [
             [
+                model.segmentation,
                 model.model_version,
                 model.cause,
                 list(model.segments),
@@ -52,28 +54,37 @@ def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegmen
             ]
         ],
         column_names=[
-            "model_version", "cause", "segments", "learned", "inertia", "space_id", "layout", "snapshot",
+            "segmentation", "model_version", "cause", "segments", "learned", "inertia", "space_id", "layout",
+            "snapshot",
         ],
     )  # fmt: skip
     if minted:
         client.insert(
             "segments",
-            [[entry.segment, model.model_version, entry.cause, entry.centre.tolist()] for entry in minted],
-            column_names=["segment", "model_version", "cause", "centre"],
+            [[model.segmentation, e.segment, model.model_version, e.cause, e.centre.tolist()] for e in minted],
+            column_names=["segmentation", "segment", "model_version", "cause", "centre"],
         )
 
 
-def latest_model_version(client: Client) -> int:
-    """Return the highest version ever stored, 0 when there is none; new versions count up from it."""
-    return int(client.query("SELECT max(model_version) FROM model_versions").result_rows[0][0])
+def latest_model_version(client: Client, names: Sequence[str]) -> int:
+    """Return the highest version ever stored of a segmentation, 0 when there is none; new versions count up from it.
+
+    `names` are those its rows may have: rows from before there were several segmentations have none, ''.
+    """
+    return int(
+        client.query(
+            "SELECT max(model_version) FROM model_versions WHERE has({names:Array(String)}, segmentation)",
+            parameters={"names": list(names)},
+        ).result_rows[0][0]
+    )
 
 
-def load_model(client: Client, model_version: int, *, space_id: str, layout: int) -> bytes | None:
+def load_model(client: Client, names: Sequence[str], model_version: int, *, space_id: str, layout: int) -> bytes | None:
     """Return the snapshot of a version, or None when there is none made in this content space and under this layout."""
     rows = client.query(
-        "SELECT snapshot FROM model_versions FINAL WHERE model_version = {version:UInt64} "
-        "AND space_id = {space:String} AND layout = {layout:UInt64}",
-        parameters={"version": model_version, "space": space_id, "layout": layout},
+        "SELECT snapshot FROM model_versions FINAL WHERE has({names:Array(String)}, segmentation) "
+        "AND model_version = {version:UInt64} AND space_id = {space:String} AND layout = {layout:UInt64}",
+        parameters={"names": list(names), "version": model_version, "space": space_id, "layout": layout},
         column_formats={"snapshot": "bytes"},
     ).result_rows
     return rows[0][0] if rows else None

@@ -17,12 +17,22 @@ from streams.profiles import Position
 from streams.storage.client import RESTORE_SETTINGS
 from streams.storage.commit import MAX_SEQ
 
-__all__ = ["Change", "StoredPartition", "derive_last_commit", "last_changes", "restore_partition", "save_layout"]
+__all__ = [
+    "Change",
+    "StoredPartition",
+    "StoredSegments",
+    "derive_last_commit",
+    "last_changes",
+    "restore_partition",
+    "save_layout",
+]
 
+_UNASSIGNED = -2
 _POSITION_FIELDS = tuple(field.name for field in fields(Position))
 
 _PARTITION = f"""
-SELECT profile_id, state, identity, peer_marks, layout, segment, toUnixTimestamp64Micro(segment_since) AS since,
+SELECT profile_id, state, identity, peer_marks, layout, other_segments, segment,
+       toUnixTimestamp64Micro(segment_since) AS since,
        kind = 'position' AS is_position, version, model_version, {", ".join(_POSITION_FIELDS)}
 FROM profiles FINAL
 WHERE kafka_partition = {{partition:UInt32}}
@@ -30,20 +40,54 @@ WHERE kafka_partition = {{partition:UInt32}}
 
 _CHANGES_OF_COMMIT = """
 INSERT INTO segment_changes
-SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at
+    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
+SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at, segmentation
 FROM profiles
 WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
   AND kind = 'person' AND segment != previous_segment
 """
 
 _SIZES_OF_COMMIT = """
-INSERT INTO segment_sizes
-SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at
+INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
+SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at, segmentation
 FROM profiles
 ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
 WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
 """
 
+_OTHER_CHANGES_OF_COMMIT = """
+INSERT INTO segment_changes
+    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
+SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, fromUnixTimestamp64Micro(o.since_us),
+       updated_at, o.segmentation
+FROM profiles
+ARRAY JOIN other_segments AS o
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
+  AND kind = 'person' AND o.segment != o.previous_segment
+"""
+
+_OTHER_SIZES_OF_COMMIT = """
+INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
+SELECT kafka_partition, version, o.segment, o.people, o.model_version, updated_at, o.segmentation
+FROM profiles
+ARRAY JOIN other_people AS o
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
+"""
+
+
+_CHANGES = """
+SELECT profile_id, version, previous_segment, segment, model_version, toUnixTimestamp64Micro(segment_since),
+       segmentation
+FROM profiles
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
+  AND kind = 'person' AND segment != previous_segment
+UNION ALL
+SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, o.since_us, o.segmentation
+FROM profiles
+ARRAY JOIN other_segments AS o
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
+  AND kind = 'person' AND o.segment != o.previous_segment
+"""
 
 _LINKS_OF_COMMIT = """
 INSERT INTO identity_links
@@ -53,6 +97,15 @@ FROM profiles
 ARRAY JOIN links AS link
 WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
 """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegments:
+    """What a segmentation says of n people: segment and since when (n,), and the version of its model."""
+
+    segment: npt.NDArray[np.int64]
+    since_us: npt.NDArray[np.int64]
+    model_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +120,8 @@ class StoredPartition:
     layouts: npt.NDArray[np.uint64]
     segment: npt.NDArray[np.int64]
     segment_since_us: npt.NDArray[np.int64]
+    #: segmentation -> what the others say of people
+    others: dict[str, StoredSegments]
     #: profile id -> what its owner knows of it, of those that have links
     identity: dict[str, bytes]
     #: source partition -> newest record of identity that was applied
@@ -94,6 +149,7 @@ class Change:
     to_segment: int
     model_version: int
     at_us: int
+    segmentation: str
 
 
 def restore_partition(client: Client, partition: int) -> StoredPartition:
@@ -130,6 +186,7 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         layouts=people.column("layout").to_numpy(),
         segment=people.column("segment").to_numpy(),
         segment_since_us=people.column("since").to_numpy(),
+        others=_others(people.column("other_segments").combine_chunks()),
         identity=dict(
             zip(
                 linked.column("profile_id").cast(pa.utf8()).to_pylist(),
@@ -142,20 +199,33 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
     )
 
 
+def _others(column: pa.ListArray) -> dict[str, StoredSegments]:
+    """Sort the lists of people by segmentation; who has no item of one is unassigned there."""
+    items = column.flatten()
+    if not len(items):
+        return {}
+    names = np.array(items.field("segmentation").cast(pa.utf8()).to_pylist())
+    person = np.repeat(np.arange(len(column)), np.diff(column.offsets.to_numpy()))
+    found = {}
+    for name in np.unique(names).tolist():
+        of_it = names == name
+        segment, since = np.full(len(column), _UNASSIGNED, np.int64), np.zeros(len(column), np.int64)
+        segment[person[of_it]] = items.field("segment").to_numpy()[of_it]
+        since[person[of_it]] = items.field("since_us").to_numpy()[of_it]
+        found[name] = StoredSegments(segment, since, int(items.field("model_version").to_numpy()[of_it].max()))
+    return found
+
+
 def derive_last_commit(client: Client, partition: int, version: int) -> None:
     """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
-    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, _LINKS_OF_COMMIT):
+    others = _OTHER_CHANGES_OF_COMMIT, _OTHER_SIZES_OF_COMMIT
+    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _LINKS_OF_COMMIT):
         client.command(statement, parameters={"partition": partition, "version": version})
 
 
 def last_changes(client: Client, partition: int, version: int) -> list[Change]:
     """Return the changes of a partition's last commit: their notifications go out again, with the same ids."""
-    rows = client.query(
-        "SELECT profile_id, version, previous_segment, segment, model_version, toUnixTimestamp64Micro(segment_since) "
-        "FROM profiles WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'person' "
-        "AND segment != previous_segment",
-        parameters={"partition": partition, "version": version},
-    ).result_rows
+    rows = client.query(_CHANGES, parameters={"partition": partition, "version": version}).result_rows
     return [Change(*row) for row in rows]
 
 

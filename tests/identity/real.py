@@ -72,7 +72,7 @@ class RealShell:
         return self._partition.apply(ClicksRecord(0, offset, RECORD_US, value, control=kind))
 
     def committed_over(self, stored: Any) -> Any:
-        prepared = self._partition.prepare(0)
+        prepared = self._partition.prepare([0])
         self._partition.committed(prepared)
         part = prepared.part
         rows = dict(stored or {})
@@ -115,5 +115,6 @@ def _stored(rows: dict[str, Any]) -> StoredPartition:
         segment_since_us=np.zeros(len(people), np.int64),
         identity={name: identity for name, (_, identity) in people.items() if identity},
         marks=marks,
+        others={},
         descriptors={LAYOUT.layout_id: LAYOUT.descriptor},
     )

@@ -267,3 +267,14 @@ def test_components_are_those_of_a_naive_search(n: int, data: st.DataObject) -> 
         for a, b in edges:
             expected[a] = expected[b] = min(expected[a], expected[b])
     assert found.tolist() == expected
+
+
+def test_a_model_that_forgot_gives_new_ids_to_vectors_of_another_width() -> None:
+    model = DBSTREAM(clustering_threshold=1.0, fading_factor=0.001, recluster_every=20)
+    model.learn_many(np.array([[0.0, 0.0], [5.0, 5.0]] * 20))
+    before = set(model.segment_ids.tolist())
+    model.forget()
+    assert (model.learned, model.segment_ids.tolist()) == (0, [])
+    model.learn_many(np.array([[0.0], [5.0]] * 20))
+    assert len(model.segment_ids) == 2
+    assert not before & set(model.segment_ids.tolist())

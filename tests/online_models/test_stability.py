@@ -109,3 +109,18 @@ def test_bad_rows_and_vectors_change_nothing() -> None:
         Stabiliser().assign([0], [[1.0, 2.0]], model)
     assert (people.vectors([0]).tolist(), len(people)) == ([[1.0]], 1)
     assert people.assign(np.zeros(0, np.int64), np.zeros((0, 1)), model).tolist() == []
+
+
+def test_labels_by_a_prediction_follow_the_smoothed_vector() -> None:
+    people = Stabiliser(alpha=0.5)
+
+    def side(points: np.ndarray) -> np.ndarray:
+        return (points[:, 0] > 5.0).astype(np.int64) - 1
+
+    assert people.assign_by([0, 3], [[0.0], [9.0]], side).tolist() == [-1, 0]
+    assert people.assign_by([0, 3], [[10.0], [0.0]], side).tolist() == [-1, -1]  # both at 5 and below
+    assert people.assign_by([0], [[10.0]], side).tolist() == [0]
+    assert people.labels[[0, 3]].tolist() == [0, -1]
+    assert people.assign_by([], np.zeros((0, 1)), side).tolist() == []
+    with pytest.raises(ShapeError, match="more than once"):
+        people.assign_by([0, 0], [[1.0], [2.0]], side)
