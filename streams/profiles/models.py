@@ -57,7 +57,7 @@ class Model(Protocol):
         """Begin, or begin again, with these points."""
 
     def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
-        """Forget where everything was: these points, of people who hold these ids, are of another space. A fit follows."""
+        """Forget where everything was: these points, of people who hold these ids, are of another space."""
 
     def learn(self, points: Points) -> None:
         """Learn points in order."""
@@ -173,7 +173,7 @@ class _Density:
         self._model.learn_many(points)
         self._model.recluster()
 
-    def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:  # noqa: ARG002
+    def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         self._model.forget()
 
     def learn(self, points: Points) -> None:
@@ -222,7 +222,7 @@ class _Rivers:
     def fit(self, points: Points, cause: str) -> None:
         self._model.learn_many(points)
 
-    def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:  # noqa: ARG002
+    def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         self._model = RiverClusterer(self._model.model.clone())
 
     def learn(self, points: Points) -> None:

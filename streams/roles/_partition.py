@@ -88,9 +88,7 @@ class Partition:
             layout, dedup_window_us=settings.dedup.window_s * 1_000_000, dedup_max_ids=settings.dedup.max_ids
         )
         self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
-        self.state.suppress(
-            [int(text.removeprefix(SUPPRESSED), 16) for text in _suppressed(stored.ids)]
-        )
+        self.state.suppress([int(text.removeprefix(SUPPRESSED), 16) for text in _suppressed(stored.ids)])
         self.labels.restore(stored.segment, stored.segment_since_us)
         for name, labels in zip(self._names[1:], self.labels.others, strict=True):
             if name in stored.others:

@@ -106,7 +106,7 @@ def run_until(encoder: EncoderRole, profiler: Profiler, space_id: str, pieces: i
     while profiler._vectors.space_id != space_id or len(profiler._vectors.table) < pieces:
         encoder.step()
         profiler.step()
-        seen.append((profiler._vectors.space_id, profiler._model_version))
+        seen.append((profiler._vectors.space_id, profiler._model_versions[0]))
         assert time.monotonic() < deadline, seen[-1]
     for _ in range(20):
         profiler.step()
@@ -164,7 +164,7 @@ def test_a_switch_is_at_once_and_a_rollback_brings_everything_back(
         state = next(p.state for p in profiler._partitions.values() if p.state.people)
         ids, weights = state.touches(np.arange(state.people, dtype=np.int32))
         known = expected(own, "two")
-        liked = profiler._segmentation._space.raw(state, np.arange(state.people, dtype=np.int32))[0][:, -4:]
+        liked = profiler._segmentations.all[0]._space.raw(state, np.arange(state.people, dtype=np.int32))[0][:, -4:]
         for row in range(state.people):
             total = sum(w * known[int(i)] for i, w in zip(ids[row], weights[row], strict=True) if w > 0)
             np.testing.assert_allclose(liked[row], total / weights[row].sum(), atol=1e-6)

@@ -29,7 +29,7 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
     encoder, profiler = EncoderRole(own), Profiler(own)
     try:
         run_until(encoder, profiler, "one/1", 12)
-        version = profiler._model_version
+        version = profiler._model_versions[0]
 
         done = train_model(own, "item2vec", None, COLUMNS, seed=0, activate=True, say=lambda text: None)
 
@@ -40,10 +40,10 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
         profiler.commit()
         assert (done["people"], done["items"], done["version"]) == (PEOPLE, 12, 1)
         assert profiler._space_id == f"one/1 + {done['space_id']}"
-        assert profiler._model_version > version
+        assert profiler._model_versions[0] > version
         state = max((p.state for p in profiler._partitions.values()), key=lambda state: state.people)
         rows = np.arange(state.people, dtype=np.int32)
-        raw, _ = profiler._segmentation._space.raw(state, rows)
+        raw, _ = profiler._segmentations.all[0]._space.raw(state, rows)
         latent = raw[:, -32:]
         np.testing.assert_allclose(np.linalg.norm(latent, axis=1), 1.0, atol=1e-4)
         even = np.array([int(name[1:]) % 2 == 0 for name in state.ids(rows).to_pylist()])
@@ -63,7 +63,7 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
     try:
         assert again._space_id == space
         deadline = time.monotonic() + PATIENCE_S
-        while not again._segmentation.fitted:
+        while not again._segmentations.all[0].fitted:
             again.step()
             assert time.monotonic() < deadline
     finally:
