@@ -103,7 +103,10 @@ def run_until(encoder: EncoderRole, profiler: Profiler, space_id: str, pieces: i
     """Let both work until the profiler holds so many vectors of a space; return (space, model version) of each step."""
     seen = []
     deadline = time.monotonic() + PATIENCE_S
-    while profiler._vectors.space_id != space_id or len(profiler._vectors.table) < pieces:
+    segmentations = profiler._segmentations
+    while (
+        profiler._vectors.space_id != space_id or len(profiler._vectors.table) < pieces or not segmentations.fitted
+    ):  # a busy machine may have read everything before it had time for a fit
         encoder.step()
         profiler.step()
         seen.append((profiler._vectors.space_id, profiler._model_versions[0]))
