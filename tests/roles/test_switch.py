@@ -99,13 +99,17 @@ def expected(settings: Settings, name: str) -> dict[int, np.ndarray]:
     return {row[0]: vector for row, vector in zip(rows, projected, strict=True)}
 
 
-def run_until(encoder: EncoderRole, profiler: Profiler, space_id: str, pieces: int) -> list[tuple[str, int]]:
+def run_until(
+    encoder: EncoderRole, profiler: Profiler, space_id: str, pieces: int, *, fitted: bool = False
+) -> list[tuple[str, int]]:
     """Let both work until the profiler holds so many vectors of a space; return (space, model version) of each step."""
     seen = []
     deadline = time.monotonic() + PATIENCE_S
     segmentations = profiler._segmentations
     while (
-        profiler._vectors.space_id != space_id or len(profiler._vectors.table) < pieces or not segmentations.fitted
+        profiler._vectors.space_id != space_id
+        or len(profiler._vectors.table) < pieces
+        or (fitted and not segmentations.fitted)
     ):  # a busy machine may have read everything before it had time for a fit
         encoder.step()
         profiler.step()
@@ -140,7 +144,7 @@ def test_a_switch_is_at_once_and_a_rollback_brings_everything_back(
     send(own, [e for i, title in enumerate(TITLES) for e in views(i, title, range(i * 10, PEOPLE))])
     encoder, profiler = EncoderRole(own), Profiler(own)
     try:
-        run_until(encoder, profiler, "one/1", len(TITLES))
+        run_until(encoder, profiler, "one/1", len(TITLES), fitted=True)
         before = vectors_now(profiler)
         assert before.keys() == expected(own, "one").keys()
 
