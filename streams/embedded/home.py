@@ -21,6 +21,8 @@ __all__ = ["Home", "write_private"]
 #: What a killed owner's engines get to end by themselves; they do within 3 s.
 _LEFTOVERS_S = 5.0
 _POLL_S = 0.02
+#: Of the transactional ids: one was settled whenever the next was given out.
+_IDS_KEPT = 16
 
 
 class Home:
@@ -98,13 +100,23 @@ class Home:
         write_private(self._engines, {**_read(self._engines), **known, "pids": list(pids)})
 
     def transactional_ids(self, *new: str) -> list[str]:
-        """Add `new` and return every transactional id that this directory's broker has ever seen."""
+        """Add `new` and return the transactional ids that this directory's broker has seen, the newest last.
+
+        Old ones were settled long ago and go.
+        """
         path = self.path / "transactional-ids.json"
         known: list[str] = _read(path).get("ids", [])
-        ids = sorted({*known, *new})
+        ids = list(dict.fromkeys([*known, *new]))[-_IDS_KEPT:]
         if ids != known:
             write_private(path, {"ids": ids})
         return ids
+
+    def new_transactional_id(self, instance_id: str) -> str:
+        """Return an id under which nothing was ever written."""
+        used = [name.removeprefix(f"{instance_id}.") for name in self.transactional_ids()]
+        name = f"{instance_id}.{max((int(number) for number in used if number.isdecimal()), default=0) + 1}"
+        self.transactional_ids(name)
+        return name
 
     @property
     def padding_due(self) -> bool:

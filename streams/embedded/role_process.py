@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from streams.embedded.backoff import Backoff
 from streams.embedded.process import ChildProcess
+from streams.errors import UnavailableError
 
 __all__ = ["RoleProcess"]
 
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 _WRONG_USAGE = 2
 #: A role that ends this often in a row by itself before it was ever ready won't be ready next time either.
 _MOST_FALSE_STARTS = 3
+_PUT_OFF_S = 0.5
 
 
 class RoleProcess:
@@ -35,6 +37,9 @@ class RoleProcess:
         Receives what it prints, over all its lives.
     env : mapping
         Added to our environment.
+    before_life : callable, optional
+        Called before each start; what it returns is added to the environment too. While it raises UnavailableError
+        the start is put off.
 
     Attributes
     ----------
@@ -44,12 +49,15 @@ class RoleProcess:
         How often it was started again after a death.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str],
+        before_life: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:  # fmt: skip
         self.name = name
         self.log = log
         self.failure: str | None = None
         self.restarts = 0
-        self._command, self._env = command, env
+        self._command, self._env, self._before_life = command, env, before_life
         self._backoff = Backoff()
         self._false_starts = 0
         self._ready = False
@@ -68,7 +76,8 @@ class RoleProcess:
 
     def start(self) -> None:
         """Start a process."""
-        self._child = ChildProcess(self.name, self._command, self.log, env=self._env)
+        env = {**self._env, **self._before_life()}
+        self._child = ChildProcess(self.name, self._command, self.log, env=env)
         self._ready = False
         self._started_at = time.monotonic()
 
@@ -84,14 +93,22 @@ class RoleProcess:
             return
         if self._child is None:
             if time.monotonic() >= self._start_again_at:
-                self.restarts += 1
-                self.start()
+                self._start_again()
             return
         if not self._ready:
             self._ready = any(s.get("pid") == self._child.pid and s.get("state") == "ready" for s in statuses.values())
         status = self._child.returncode
         if status is not None:
             self._died(self._child, status)
+
+    def _start_again(self) -> None:
+        try:
+            self.start()
+        except UnavailableError as error:
+            _log.warning("role %s can't start yet: %s", self.name, error)
+            self._start_again_at = time.monotonic() + _PUT_OFF_S
+        else:
+            self.restarts += 1
 
     def stop(self, timeout_s: float) -> None:
         """Stop the process; SIGKILL after `timeout_s`."""

@@ -169,9 +169,12 @@ class Supervisor:
         """
         for name in self._wanted if names is None else names:
             if name not in self._roles and not self._stop_asked.is_set():
-                self._home.transactional_ids(self._settings.intake.instance_id)
                 role = RoleProcess(
-                    name, self._role_command(name), self._logs / f"{name}.log", {**self._addresses(), **(env or {})}
+                    name,
+                    self._role_command(name),
+                    self._logs / f"{name}.log",
+                    {**self._addresses(), **(env or {})},
+                    self._before_life_of_intake if name == _FIRST_TO_STOP else dict,
                 )
                 self._roles[name] = role
                 role.start()
@@ -301,6 +304,18 @@ class Supervisor:
             pad_partitions(self._settings, alive=lambda: self._broker is not None and self._broker.alive)
             self._home.padding_due = False
         settle_transactions(self._settings, self._home.transactional_ids())
+
+    def _before_life_of_intake(self) -> dict[str, str]:
+        """End what the lives before left open, and write under an id that has never aborted.
+
+        The embedded broker goes on naming an aborted transaction to readers that are past it, and they then pass over
+        whatever its producer id commits later (docs/adr/0014).
+        """
+        if self._broker is None:
+            return {}
+        settle_transactions(self._settings, self._home.transactional_ids())
+        name = self._home.new_transactional_id(self._settings.intake.instance_id)
+        return {"USERPRISM_INTAKE__TRANSACTIONAL_ID": json.dumps(name)}
 
     def _check_engines(self) -> None:
         if self._clickhouse is not None and not self._clickhouse.alive:

@@ -86,12 +86,12 @@ class Intake:
         self._status = RoleStatus(settings.run_dir, limits.instance_id)
         self._stages = Stages()
         self._totals = {"events": 0, "dead_letters": 0, "blocks": 0, "contents": 0}
-        # transactional.id = group.instance.id: a twin is fenced by the broker.
+        # transactional.id = group.instance.id: a twin is fenced by the broker. A supervisor may fence by other means.
         self._producer = Producer(
             producer_config(
                 settings,
                 **{
-                    "transactional.id": limits.instance_id,
+                    "transactional.id": limits.transactional_id or limits.instance_id,
                     "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
                     "queue.buffering.max.kbytes": 1_048_576,
                     "linger.ms": 0,
@@ -222,6 +222,9 @@ class Intake:
         log.warning("transaction aborted: %s; its events are read again", error.str())
         self._status.update(state="paused", waiting_for=error.str())
         self._abort()
+        if self._settings.intake.transactional_id:
+            msg = "a transactional id that has aborted isn't used again on this broker; start intake anew"
+            raise UnavailableError(msg)
         time.sleep(_RETRY_S)
         self._rewind()
 

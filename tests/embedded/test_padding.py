@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,35 @@ def test_padding_stays_due_until_it_is_done(tmp_path: Path) -> None:
     with Supervisor(home) as stack:
         assert end_offsets(stack.settings, stack.settings.kafka.topics.clicks)[0] == 4
     assert not (home.data / "padding-due").exists()
+
+
+def test_what_is_committed_after_an_abort_reaches_live_readers_under_another_id(settings: Settings) -> None:
+    initialise(settings)
+    topic = settings.kafka.topics.clicks
+    reader = Consumer(consumer_config(settings, "readers", "reader-0", **{"auto.offset.reset": "earliest"}))
+    reader.assign([TopicPartition(topic, 0, 0)])
+    orphan = _transactional(settings, "intake-0.1")
+    orphan.begin_transaction()
+    orphan.produce(topic, b"aborted", partition=0)
+    orphan.flush(10)
+    reader.consume(1, 0.1)
+
+    settle_transactions(settings, ["intake-0.1"])
+    successor = _transactional(settings, "intake-0.2")
+    seen: list[bytes | None] = []
+    for number in range(4):  # one by one: the reader is past the abort when the last ones come
+        successor.begin_transaction()
+        successor.produce(topic, str(number).encode(), partition=0)
+        successor.commit_transaction(10)
+        deadline = time.monotonic() + 10
+        while len(seen) <= number and time.monotonic() < deadline:
+            seen += [message.value() for message in reader.consume(10, 0.05) if message.error() is None]
+    reader.close()
+
+    assert seen == [b"0", b"1", b"2", b"3"]
+
+
+def _transactional(settings: Settings, name: str) -> Producer:
+    producer = Producer(producer_config(settings, **{"transactional.id": name, "transaction.timeout.ms": 10_000}))
+    producer.init_transactions(10)
+    return producer

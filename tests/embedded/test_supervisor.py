@@ -200,7 +200,16 @@ def test_a_killed_owner_leaves_no_process_and_the_next_one_starts(home: Settings
     assert processes_of(home.data) == []
 
 
-def test_every_transactional_id_is_remembered(home: Settings) -> None:
+def test_each_life_of_intake_has_a_transactional_id_of_its_own(home: Settings) -> None:
     with Supervisor(home, ("intake",), role_command=commands(home)) as stack:
         stack.start_roles()
-    assert json.loads((home.data / "transactional-ids.json").read_text()) == {"ids": ["intake-0"]}
+        stack.wait_ready(60)
+        pid = stack.roles["intake"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while stack.roles["intake"].restarts == 0 and time.monotonic() < deadline:
+            stack.check()
+            time.sleep(0.02)
+    ids = json.loads((home.data / "transactional-ids.json").read_text())
+    assert ids == {"ids": ["intake-0.1", "intake-0.2"]}
