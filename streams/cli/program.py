@@ -205,7 +205,6 @@ def split(options: Shared, anonymous_id: str, undo: bool) -> None:
 
 
 @cli.command()
-@click.option("--segmentation", default="", help="Name of a [[segmentation]]; the first one if none is given.")
 @shared
 @click.argument("profile_id")
 @click.option("--suppress", is_flag=True, help="Drop later events of this id too.")
@@ -229,6 +228,7 @@ def erasures(options: Shared) -> None:
 
 @cli.command()
 @shared
+@click.option("--segmentation", default="", help="Name of a [[segmentation]]; the first one if none is given.")
 @pass_shared
 def segments(options: Shared, segmentation: str) -> None:
     """Show each segment: its size, and the categories and traits that set it apart."""

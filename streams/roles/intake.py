@@ -44,7 +44,7 @@ _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
 _RETRY_S = 0.2
 #: What it holds under load: events that were fetched, a batch taken apart, another on its way.
-_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES = 224 << 20
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

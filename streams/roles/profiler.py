@@ -61,7 +61,7 @@ _SHARE_FOR_FITS = 0.1
 _COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
-_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES = 192 << 20
 
 #: ClickHouse may go away, or run out of space, in any statement; what it held is safe, so the cure is the same.
 _MAY_PASS = (Transient, ClickHouseError, OSError)

@@ -46,7 +46,7 @@ def test_vectors_that_come_late_change_nothing_about_the_end(own: Settings) -> N
         for partition in profiler._partitions.values():
             rows = np.arange(partition.state.people, dtype=np.int32)
             if len(rows):
-                raw, share = profiler._segmentation._space.raw(partition.state, rows)
+                raw, share = profiler._segmentations.all[0]._space.raw(partition.state, rows)
                 expected, all_known = interest(*partition.state.touches(rows), known)
                 np.testing.assert_array_equal(raw[:, -4:], expected)
                 np.testing.assert_array_equal(share, all_known)
