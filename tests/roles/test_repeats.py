@@ -122,7 +122,7 @@ def test_a_commit_before_the_window_is_read_again_does_not_close_it(ready: Setti
         assert stored.position.dedup_start < stored.position.next_offset
         partition = Partition(number, layout, ready, stored)
         partition.mark(np.zeros(1, np.int32))
-        part = partition.prepare(stored.model_version).part
+        part = partition.prepare([stored.model_version]).part
         insert_commit(client, commit_batches([part], 4_000_000_000_000_000))
         again = restore_partition(client, number)
 
