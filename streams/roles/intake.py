@@ -83,6 +83,8 @@ class Intake:
             limits.future_tolerance_s * 1_000_000,
         )
         self._applied = read_marks(settings)
+        #: partition -> where the next batch begins, as far as that is known
+        self._read_to: dict[int, int] = {}
         self._status = RoleStatus(settings.run_dir, limits.instance_id)
         self._stages = Stages()
         self._totals = {"events": 0, "dead_letters": 0, "blocks": 0, "contents": 0}
@@ -132,7 +134,10 @@ class Intake:
         values = [message.value() or b"" for message in messages]
         times = [message.timestamp()[1] for message in messages]
         with self._stages("contract"):
-            result = self._contract.apply(values, times, lambda i: _incoming(messages[i]), self._applied_of(messages))
+            result = self._contract.apply(
+                values, times, lambda i: _incoming(messages[i]), self._applied_before(positions)
+            )
+            self._read_to = {entry.partition: entry.offset for entry in positions}
         with self._stages("transaction"):
             written = self._end_write()
         if not written:
@@ -167,14 +172,10 @@ class Intake:
             return []
         return messages
 
-    def _applied_of(self, messages: list[Message]) -> Applied | None:
-        """Return which events count already, None when none of these can."""
-        if self._applied is None:
-            return None
-        first: dict[int, int] = {}
-        for place in map(place_of, messages):
-            first[place.partition] = min(place.offset, first.get(place.partition, place.offset))
-        return self._applied if self._applied.concerns(first) else None
+    def _applied_before(self, positions: list[TopicPartition]) -> Applied | None:
+        """Return which events count already, None when none can of a batch that ends at these positions."""
+        began = {entry.partition: self._read_to.get(entry.partition, 0) for entry in positions}
+        return self._applied if self._applied is not None and self._applied.concerns(began) else None
 
     def _positions(self) -> list[TopicPartition]:
         return [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
@@ -230,6 +231,7 @@ class Intake:
 
     def _rewind(self) -> None:
         """Read on from what the group has: whatever was read since belongs to nobody."""
+        self._read_to = {}
         assigned = self._consumer.assignment()
         if not assigned:
             return
