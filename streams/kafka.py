@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import AlreadyRunningError, StateError, UnavailableError
@@ -28,6 +29,7 @@ __all__ = [
     "produce",
     "producer_config",
     "refuse_lost_place",
+    "topic_settings",
     "wait_for_broker",
 ]
 
@@ -257,6 +259,20 @@ def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
     given = message.headers() or []
     pairs = given.items() if isinstance(given, dict) else given
     return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+
+
+def topic_settings(settings: Settings, topics: Iterable[str], key: str) -> dict[str, str | None]:
+    """Return one setting of each topic, e.g. ``retention.ms``; None where the broker doesn't say."""
+    admin = AdminClient(client_config(settings))  # a name, or it would be gone before it answers
+    found: dict[str, str | None] = {}
+    for asked, future in admin.describe_configs(
+        [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+    ).items():
+        found[asked.name] = None
+        with contextlib.suppress(KafkaException):
+            entry = future.result(_METADATA_TIMEOUT_S).get(key)
+            found[asked.name] = entry.value or None if entry is not None else None
+    return found
 
 
 def end_offsets(settings: Settings, topic: str, *, committed: bool = True) -> dict[int, int]:

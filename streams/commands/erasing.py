@@ -9,13 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
-
 from streams.contract import Erase, partition_of
 from streams.contract.control import id_hash
 from streams.errors import UnavailableError
-from streams.kafka import client_config, end_offsets
+from streams.kafka import end_offsets, topic_settings
 from streams.roles.orders import order_erase
 from streams.serving.people import links_of
 from streams.settings import Settings
@@ -117,13 +114,5 @@ def _wait_for_owners(settings: Settings, client: Any, ids: list[str]) -> None:
 def _retention_ms(settings: Settings) -> int:
     """Return how long the topics keep what was written until now."""
     topics = settings.kafka.topics
-    asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in (topics.events, *topics.owned())]
-    longest = settings.kafka.clicks_retention_s * 1000
-    admin = AdminClient(client_config(settings))  # a name, or it would be gone before it answers
-    for future in admin.describe_configs(asked).values():
-        try:
-            entry = future.result(10).get("retention.ms")
-            longest = max(longest, int(entry.value) if entry is not None and entry.value else _DEFAULT_RETENTION_MS)
-        except KafkaException:
-            longest = max(longest, _DEFAULT_RETENTION_MS)
-    return longest
+    kept = topic_settings(settings, (topics.events, *topics.owned()), "retention.ms").values()
+    return max(settings.kafka.clicks_retention_s * 1000, *(int(ms or _DEFAULT_RETENTION_MS) for ms in kept))

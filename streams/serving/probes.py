@@ -16,10 +16,10 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.kafka import client_config, consumer_config, end_offsets, producer_config
+from streams.kafka import client_config, consumer_config, end_offsets, producer_config, topic_settings
 from streams.records import records_until_end
 from streams.settings import Settings
 from streams.storage.client import COMMIT_SETTINGS, connect
@@ -115,10 +115,7 @@ def _members(settings: Settings) -> str:
 
 def _record_time(settings: Settings) -> str:
     topic = settings.kafka.topics.clicks
-    admin = AdminClient(client_config(settings))
-    (future,) = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
-    entry = future.result(_CALL_S).get("message.timestamp.type")
-    kind = entry.value if entry is not None else "unknown"
+    kind = topic_settings(settings, [topic], "message.timestamp.type")[topic] or "unknown"
     if kind != "LogAppendTime":
         msg = (
             f"{topic} has message.timestamp.type = {kind}: how old a repeat is depends on intake's clock then, and a "
