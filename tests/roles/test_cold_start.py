@@ -15,7 +15,6 @@ from streams.storage import connect
 from streams.storage.content import stored_vectors
 from tests.roles.test_profiler import stored_states, undisturbed_states
 from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, run_until, send, views
-from tests.roles.test_switch import own as own  # noqa: PLC0414 - a fixture
 
 ITEMS = 40
 

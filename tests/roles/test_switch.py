@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -14,7 +13,6 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from encoders import content_space, load_encoder
-from encoders.manifest import file_sha256
 from streams.cli import cli
 from streams.contract import Contract, Incoming, Limits, encode_content
 from streams.errors import InputError
@@ -22,45 +20,13 @@ from streams.kafka import produce, producer_config
 from streams.roles.encoder import EncoderRole
 from streams.roles.profiler import Profiler
 from streams.settings import Settings
-from streams.storage import connect, initialise
+from streams.storage import connect
 from streams.storage.encoders import active_encoder, wanted_encoder
-from tests.encoders.test_contract import tiny
 
 RECORD_MS = 1_790_000_000_000
 PATIENCE_S = 60.0
 TITLES = ("red", "green", "blue", "mauve")
 PEOPLE = 60
-
-
-def twin(folder: Path, name: str, swapped: bool) -> None:
-    """Write an encoder of one-hot words; with `swapped`, red and green change places."""
-    tiny(folder / name)
-    tokenizer = folder / name / "tokenizer.json"
-    written = json.loads(tokenizer.read_text())
-    if swapped:
-        written["model"]["vocab"] |= {"red": 2, "green": 1}
-    tokenizer.write_text(json.dumps(written))
-    path = folder / name / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest |= {"id": name, "space_id": f"{name}/1"}
-    manifest["sha256"]["tokenizer.json"] = file_sha256(tokenizer)
-    if swapped:
-        manifest["goldens"] = [{"text": "red green red", "vector": [0.0, 1.0, 2.0, 0.0]}]
-    path.write_text(json.dumps(manifest))
-
-
-@pytest.fixture
-def own(settings: Settings, tmp_path: Path) -> Settings:
-    """A stack whose settings name the encoder `one`, with `two` installed beside it."""
-    for name, swapped in (("one", False), ("two", True)):
-        twin(tmp_path / "models", name, swapped)
-    initialise(settings)
-    replace = msgspec.structs.replace
-    return replace(
-        settings,
-        encoder=replace(settings.encoder, text="one", models_dir=str(tmp_path / "models"), nice=0),
-        segmentation=replace(settings.segmentation, interest_dim=4, n_clusters=3),
-    )
 
 
 def send(settings: Settings, events: list[dict[str, object]]) -> list[tuple[int, bytes]]:

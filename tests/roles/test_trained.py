@@ -17,7 +17,6 @@ from streams.roles.profiler import Profiler
 from streams.settings import Settings
 from streams.storage import connect
 from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, run_until, send, views
-from tests.roles.test_switch import own as own  # noqa: PLC0414 - a fixture
 
 COLUMNS = ("user", "item", "")
 
