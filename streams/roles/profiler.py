@@ -20,10 +20,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.memory import keep_memory
-from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentation, Segmentations
+from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
 from streams.roles._clicks import Clicks, Record, refuse_second_profiler
 from streams.roles._latent_feed import LatentFeed
 from streams.roles._lease import Lease
+from streams.roles._models import ModelVersions, store_versions
 from streams.roles._notify import Notifier
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
@@ -33,7 +34,6 @@ from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.commit import commit_batches, insert_commit
 from streams.storage.freshness import save_ages
-from streams.storage.models import MintedSegment, StoredModel, latest_model_version, load_model, save_model
 from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
@@ -121,7 +121,7 @@ class Profiler:
         self._behaviour = LatentFeed(settings, self._client)
         self._vectors.table.latent = self._behaviour.latent
         self._segmentations = Segmentations(settings.segmentations, self._vectors.table)
-        self._model_versions = [latest_model_version(self._client, self._names(s)) for s in self._segmentations.all]
+        self._models = ModelVersions(self._client, self._segmentations, self._layout.layout_id)
         self._partitions: dict[int, Partition] = {}
         self._notifier, self._poison = Notifier(settings), Poison(settings)
         self._relay = Relay(settings)
@@ -164,12 +164,12 @@ class Profiler:
         """Send all changes on their way as one block; the next blocks are applied meanwhile."""
         self._end_commit()
         self._observe()
-        stored = self._inserter.submit(self._store, self._take_models())
+        stored = self._inserter.submit(store_versions, self._inserting_client, self._models.take(self._space_id))
         self._committed_at = time.monotonic()
         changed = self._changed
         self._restored = self._restored and not changed
         with self._stages("pack"):
-            self._prepared = [(partition, partition.prepare(self._model_versions)) for partition in changed]
+            self._prepared = [(partition, partition.prepare(self._models.newest)) for partition in changed]
         with self._stages("model"):
             stored.result()  # before any row that names it
         self._at("after model")
@@ -304,11 +304,7 @@ class Profiler:
         else:
             derive_last_commit(self._client, number, stored.version)
             self._notifier.send(last_changes(self._client, number, stored.version))
-        others = {name: segments.model_version for name, segments in stored.others.items()}
-        versions = [stored.model_version, *(others.get(s.name, 0) for s in self._segmentations.all[1:])]
-        for segmentation, version in zip(self._segmentations.all, versions, strict=True):
-            if version and not segmentation.fitted:
-                self._load_model(segmentation, version)
+        self._models.restore(self._client, stored, self._space_id)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
         self._restored = True
@@ -415,48 +411,6 @@ class Profiler:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
         return self._clicks.reached({n: p.next_offset for n, p in self._partitions.items() if p.settled})
 
-    def _take_models(self) -> list[tuple[StoredModel, list[MintedSegment]]]:
-        """Return the new versions that there are, at most one a segmentation."""
-        taken = []
-        for place, segmentation in enumerate(self._segmentations.all):
-            cause = segmentation.take_version()
-            if cause is None:
-                continue
-            self._model_versions[place] += 1
-            ids = segmentation.model.segment_ids
-            stored = StoredModel(
-                segmentation.name,
-                self._model_versions[place],
-                cause,
-                [] if ids is None else ids.tolist(),
-                segmentation.model.learned,
-                segmentation.model.inertia,
-                self._space_id,
-                self._layout.layout_id,
-                segmentation.snapshot(),
-            )
-            taken.append((stored, [MintedSegment(m.segment, m.cause, m.centre) for m in segmentation.take_minted()]))
-        return taken
-
-    def _store(self, versions: Sequence[tuple[StoredModel, list[MintedSegment]]]) -> None:
-        for version in versions:
-            save_model(self._inserting_client, *version)
-
-    def _load_model(self, segmentation: Segmentation, version: int) -> None:
-        names, space, layout = self._names(segmentation), self._space_id, self._layout.layout_id
-        stored = load_model(self._client, names, version, space_id=space, layout=layout)
-        if stored is None or not segmentation.restore(stored):
-            log.info(
-                "model %d of %s was made under other features, another encoder or another model; it is fitted anew",
-                version,
-                segmentation.name,
-            )
-
-    def _names(self, segmentation: Segmentation) -> list[str]:
-        """Return the names a segmentation's stored models may have: rows of the first, from before, have none."""
-        first = segmentation.name == self._settings.segmentation.name
-        return [segmentation.name, ""] if first else [segmentation.name]
-
     @property
     def _people(self) -> list[tuple[PartitionState, PartitionLabels]]:
         return [(partition.state, partition.labels) for partition in self._partitions.values()]
@@ -476,7 +430,7 @@ class Profiler:
             vectors=len(self._vectors.table),
             space=self._vectors.space_id,
             behaviour_model=self._behaviour.latent.space_id if self._behaviour.latent else "",
-            model_version=self._model_versions[0],
+            model_version=self._models.newest[0],
             idle=self._log_read and not self._unseen and self._all_safe,
             stages=self._stages.seconds,
         )

@@ -79,7 +79,7 @@ def run_until(
     ):  # a busy machine may have read everything before it had time for a fit
         encoder.step()
         profiler.step()
-        seen.append((profiler._vectors.space_id, profiler._model_versions[0]))
+        seen.append((profiler._vectors.space_id, profiler._models.newest[0]))
         assert time.monotonic() < deadline, seen[-1]
     for _ in range(20):
         profiler.step()

@@ -28,7 +28,7 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
     encoder, profiler = EncoderRole(own), Profiler(own)
     try:
         run_until(encoder, profiler, "one/1", 12)
-        version = profiler._model_versions[0]
+        version = profiler._models.newest[0]
 
         done = train_model(own, "item2vec", None, COLUMNS, seed=0, activate=True, say=lambda text: None)
 
@@ -39,7 +39,7 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
         profiler.commit()
         assert (done["people"], done["items"], done["version"]) == (PEOPLE, 12, 1)
         assert profiler._space_id == f"one/1 + {done['space_id']}"
-        assert profiler._model_versions[0] > version
+        assert profiler._models.newest[0] > version
         state = max((p.state for p in profiler._partitions.values()), key=lambda state: state.people)
         rows = np.arange(state.people, dtype=np.int32)
         raw, _ = profiler._segmentations.all[0]._space.raw(state, rows)
