@@ -321,7 +321,7 @@ def ensure_topics(settings: Settings, *, partitions: int | None = None) -> None:
     new = [
         NewTopic(
             name,
-            num_partitions=count,
+            num_partitions=1 if name in topics.of_control() else count,
             replication_factor=settings.kafka.replication,
             config=clicks if name == topics.clicks else {},
         )

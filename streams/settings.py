@@ -20,6 +20,7 @@ from streams.topics import Topics
 
 __all__ = [
     "ClickHouseSettings",
+    "ControlSettings",
     "DedupSettings",
     "EncoderSettings",
     "FeatureSettings",
@@ -143,6 +144,12 @@ class EncoderSettings(_Section, frozen=True):
     models_dir: str = ""
 
 
+class ControlSettings(_Section, frozen=True):
+    """The Faust app that coordinates."""
+
+    instance_id: str = "control-0"
+
+
 class FeatureSettings(_Section, frozen=True):
     """One declared feature; `kind` names the algebra, the rest are its parameters."""
 
@@ -196,6 +203,7 @@ class Settings(_Section, frozen=True):
     identity: IdentitySettings = IdentitySettings()
     profiler: ProfilerSettings = ProfilerSettings()
     encoder: EncoderSettings = EncoderSettings()
+    control: ControlSettings = ControlSettings()
     #: the first, or only, segmentation: its segments are the column `segment` of `profiles`
     segmentation: SegmentationSettings = SegmentationSettings()
     #: those after the first `[[segmentation]]` of the file

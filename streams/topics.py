@@ -47,6 +47,27 @@ class Topics:
         """One record per person and change of segment; at least once, with a stable id."""
         return f"{self.prefix}.segment-changes"
 
+    @property
+    def model_updates(self) -> str:
+        """What profilers have learnt, for the agent that merges it; one partition."""
+        return f"{self.prefix}.model-updates"
+
+    @property
+    def segment_stats(self) -> str:
+        """One record per profiler's partition, segmentation and interval of event time; at least once, stable ids."""
+        return f"{self.prefix}.segment-stats"
+
+    @property
+    def segment_alerts(self) -> str:
+        """One record each time an alert begins to fire, fires on or is resolved; at least once."""
+        return f"{self.prefix}.segment-alerts"
+
+    def of_control(self) -> tuple[str, ...]:
+        """Return the topics that the control plane works on, in one partition each: it sees everything in one order."""
+        return (self.model_updates, self.segment_stats, self.segment_alerts)
+
     def owned(self) -> tuple[str, ...]:
         """All topics that `init` creates beside `events`."""
-        return (self.clicks, self.content, self.vectors, self.dead_letters, self.segment_changes)
+        return (
+            self.clicks, self.content, self.vectors, self.dead_letters, self.segment_changes, *self.of_control()
+        )  # fmt: skip

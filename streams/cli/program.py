@@ -22,6 +22,7 @@ from streams.demo.run import Interrupted
 from streams.embedded.signals import stop_on_signals
 from streams.embedded.supervisor import Supervisor
 from streams.errors import ConfigurationError, UserprismError
+from streams.roles import control as control_role
 from streams.roles import encoder as encoder_role
 from streams.roles import intake as intake_role
 from streams.roles import profiler as profiler_role
@@ -92,6 +93,7 @@ def _role(name: str, run: Callable[[Settings, threading.Event], None], text: str
 _role("intake", intake_role.run, "Raw events to blocks keyed by person.")
 _role("encoder", encoder_role.run, "Content to vectors.")
 _role("profiler", profiler_role.run, "Blocks to profiles and segments in ClickHouse.")
+_role("control", control_role.run, "Coordination: a Faust app (`faust -A streams.roles.control worker` is the same).")
 
 
 @cli.command()

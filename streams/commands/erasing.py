@@ -68,12 +68,7 @@ def erase(settings: Settings, profile_id: str, *, suppress: bool, say: Callable[
 def erasures(settings: Settings) -> list[dict[str, Any]]:
     """Bring those to their end whose topics have forgotten, and return all."""
     with connect(settings) as client:
-        now = datetime.now(UTC)
-        for row in table.erasures(client):
-            if row.status == "running" and row.retained_until <= now:
-                left = table.survivors(client, table.tombstones(client, [row.id_hash]))
-                table.drop_tombstones(client, [row.id_hash])
-                table.save_erasure(client, replace(row, status="running" if left else "done", survivors=left))
+        table.end_erasures(client, datetime.now(UTC))
         return [
             {
                 "erasure": row.erasure, "id_hash": row.id_hash, "suppress": row.suppress, "status": row.status,

@@ -35,7 +35,7 @@ __all__ = ["ROLES", "Supervisor"]
 _log = logging.getLogger(__name__)
 
 #: In the order they start; the one that feeds the others starts last and stops first.
-ROLES = ("encoder", "profiler", "intake")
+ROLES = ("encoder", "control", "profiler", "intake")
 _FIRST_TO_STOP = "intake"
 
 #: A stop has 5 s in all (DESIGN 13): when intake, the other roles, and the engines must be gone at the latest.

@@ -7,7 +7,7 @@ Whatever has a column `profile_id` is swept, so a table that comes later is too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from clickhouse_connect.driver.client import Client
 from streams.contract.control import id_hash
 
 __all__ = [
-    "Erasure", "drop_tombstones", "erase_content", "erase_rows", "erasures", "position_of", "save_erasure",
-    "suppressed_hashes", "survivors", "tombstones", "touched_by",
+    "Erasure", "drop_tombstones", "end_erasures", "erase_content", "erase_rows", "erasures", "position_of",
+    "save_erasure", "suppressed_hashes", "survivors", "tombstones", "touched_by",
 ]  # fmt: skip
 
 _WAIT = {"mutations_sync": 2, "alter_sync": 2}
@@ -129,6 +129,16 @@ def drop_tombstones(client: Client, hashes: Sequence[str]) -> None:
         parameters={"hashes": list(hashes)},
         settings=_WAIT,
     )
+
+
+def end_erasures(client: Client, now: datetime) -> int:
+    """Bring those to their end whose topics have forgotten by `now` (aware); return how many were looked at."""
+    due = [row for row in erasures(client) if row.status == "running" and row.retained_until <= now]
+    for row in due:
+        left = survivors(client, tombstones(client, [row.id_hash]))
+        drop_tombstones(client, [row.id_hash])
+        save_erasure(client, replace(row, status="running" if left else "done", survivors=left))
+    return len(due)
 
 
 def save_erasure(client: Client, row: Erasure) -> None:

@@ -35,8 +35,8 @@ def test_starts_everything_and_leaves_nothing_behind(home: Settings) -> None:
         stack.start_roles()
         told: list[dict[str, bool]] = []
         assert stack.wait_ready(60, told.append)
-        assert told[-1] == {"encoder": True, "profiler": True, "intake": True}
-        assert sorted(read_statuses(home.run_dir)) == ["encoder", "intake", "profiler"]
+        assert told[-1] == {"encoder": True, "control": True, "profiler": True, "intake": True}
+        assert sorted(read_statuses(home.run_dir)) == ["control", "encoder", "intake", "profiler"]
         assert stat.S_IMODE(home.stack_file.stat().st_mode) == 0o600
         found = load_settings(overrides={"data_dir": home.data_dir}, environ={})
         assert found.kafka.bootstrap == stack.settings.kafka.bootstrap
@@ -44,7 +44,7 @@ def test_starts_everything_and_leaves_nothing_behind(home: Settings) -> None:
         assert set(end_offsets(found, "userprism.clicks")) == {0, 1, 2, 3}
         with connect(found, reader=True) as client:
             assert client.query("SELECT count() FROM current_profiles").result_rows == [(0,)]
-        assert len(processes_of(home.data)) >= 5
+        assert len(processes_of(home.data)) >= 6
     assert processes_of(home.data) == []
     assert psutil.Process().children(recursive=True) == [] or not processes_of(home.data)
     assert not home.stack_file.exists()
