@@ -13,8 +13,8 @@ from encoders.errors import BrokenEncoderError, UnknownEncoderError
 
 __all__ = ["ALIASES", "Golden", "ImageInput", "Manifest", "default_models_dir", "file_sha256", "load_manifest"]
 
-#: What `load_encoder("text")` means.
-ALIASES = {"text": "use-multilingual-v3"}
+#: Short names, wherever an encoder is named; `load_encoder("text")` is the default one for text.
+ALIASES = {"text": "use-multilingual-v3", "minilm": "minilm-l6-v2", "minilm-int8": "minilm-l6-v2-int8"}
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -146,9 +146,10 @@ def load_manifest(encoder_id: str, models_dir: str | Path | None = None) -> Mani
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         present = sorted(p.parent.name for p in folder.glob("*/manifest.json"))
+        called = repr(encoder_id) if name == encoder_id else f"{encoder_id!r} ({name})"
         msg = (
-            f"no encoder {encoder_id!r} ({name}) in {folder}; there: {', '.join(present) or 'none'}. "
-            "Install the default one with `python -m encoders.export`, or set USERPRISM_MODELS_DIR"
+            f"no encoder {called} in {folder}; there: {', '.join(present) or 'none'}. "
+            "Install one with `userprism encoders export`, or set USERPRISM_MODELS_DIR"
         )
         raise UnknownEncoderError(msg) from None
     except msgspec.DecodeError as error:

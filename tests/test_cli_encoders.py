@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from encoders import load_encoder
+from encoders import content_space, load_encoder
 from streams.cli import cli
 from tests.encoders.checkpoints import save_random
 from tests.encoders.test_contract import tiny
+from tests.roles.conftest import twin
 
 
 def run(models_dir: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Result:
@@ -52,6 +53,38 @@ def test_a_checkpoint_is_exported_checked_and_refused_once_changed(
     assert (checked.exit_code, checked.stdout[:14]) == (0, "ok   small-ber")
     assert changed.exit_code == 1
     assert "sha256" in json.loads(changed.stdout)["encoders"][0]["said"]
+
+
+def test_an_export_needs_no_options_and_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = [run(tmp_path, "export", *name, "--json", monkeypatch=monkeypatch) for name in ((), ("text",))]
+    again = run(tmp_path, "export", "use-multilingual-v3", monkeypatch=monkeypatch)
+
+    told = [json.loads(one.stdout.splitlines()[-1]) for one in done]
+    assert [(one["id"], one["exported"]) for one in told] == [("use-multilingual-v3", n) for n in (True, False)]
+    assert again.stdout.startswith("already in")
+
+
+def test_a_checkpoint_takes_no_name_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "MiniLM").mkdir()
+    (tmp_path / "MiniLM" / "config.json").write_text('{"model_type": "bert"}')
+
+    refused = run(tmp_path / "models", "export", "--from", str(tmp_path / "MiniLM"), monkeypatch=monkeypatch)
+
+    assert refused.exit_code != 0
+    assert "'minilm' is the name of an encoder from a package: choose another one" in str(refused.exception)
+
+
+def test_one_name_goes_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin(tmp_path, "minilm-l6-v2", swapped=False)
+
+    for name in ("minilm", "minilm-l6-v2"):
+        checked = run(tmp_path, "check", name, "--json", monkeypatch=monkeypatch)
+        assert json.loads(checked.stdout)["encoders"][0]["said"] == "8 checks on CPUExecutionProvider"
+        assert content_space(name, models_dir=tmp_path).space_id == "minilm-l6-v2/1"
+    absent = run(tmp_path, "switch", "minilm-int8", monkeypatch=monkeypatch)
+    assert absent.exit_code != 0
+    assert "no encoder 'minilm-int8' (minilm-l6-v2-int8)" in str(absent.exception)
+    assert "there: minilm-l6-v2." in str(absent.exception)
 
 
 def test_the_default_encoder_passes_its_checks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="export again even if it is there")
     parser.add_argument("--from", dest="source", type=Path, help="folder of a Hugging Face checkpoint to install")
     parser.add_argument("--id", default="", help="what the checkpoint will be called; default: the folder's name")
-    parser.add_argument("--pooling", default="", choices=["mean", "cls", "last"], help="of a text checkpoint")
+    parser.add_argument("--pooling", choices=["mean", "cls", "last"], help="of a text checkpoint")
     parser.add_argument("--random", action="store_true", help="note that its weights are random")
     given = parser.parse_args(argv)
     try:
         if given.source:
             folder, made = (
                 export_checkpoint_folder(
-                    given.source, given.models_dir, encoder_id=given.id, pooling=given.pooling, random=given.random
+                    given.source, given.models_dir, encoder_id=given.id, pooling=given.pooling or "", random=given.random
                 ),
                 True,
             )

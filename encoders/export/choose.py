@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from encoders.errors import BrokenEncoderError
+from encoders.manifest import ALIASES
 
 __all__ = ["PACKAGED", "export_checkpoint_folder", "export_packaged"]
 
@@ -19,8 +20,9 @@ _EXPORTERS = {
     "minilm-int8": "encoders.export.minilm:export_minilm_int8",
     "efficientnet-lite0": "encoders.export.efficientnet:export_efficientnet",
 }
-#: Encoders whose weights come in a Python package.
-PACKAGED = tuple(_EXPORTERS)
+_SHORT = {full: short for short, full in ALIASES.items()}
+#: Encoders whose weights come in a Python package, by their short names and by what they are installed as.
+PACKAGED = (*_EXPORTERS, *_SHORT)
 _CHECKPOINTS = {
     "text": "encoders.export.checkpoint:export_checkpoint",
     "image": "encoders.export.vision:export_vision",
@@ -38,7 +40,7 @@ def export_packaged(what: str, models_dir: Path, *, force: bool = False) -> tupl
     BrokenEncoderError
         A package is missing, or graph and torch differ.
     """
-    found: tuple[Path, bool] = _load(_EXPORTERS[what])(models_dir, force=force)
+    found: tuple[Path, bool] = _load(_EXPORTERS[_SHORT.get(what, what)])(models_dir, force=force)
     return found
 
 
@@ -63,10 +65,14 @@ def export_checkpoint_folder(
     Raises
     ------
     BrokenEncoderError
-        No checkpoint, pooling for pictures, a package is missing, or graph and torch differ.
+        No checkpoint, a name that means another encoder, pooling for pictures, a package is missing, or graph and
+        torch differ.
     """
     kind = _kind(source)
     options = {"encoder_id": encoder_id or source.resolve().name.lower()}
+    if options["encoder_id"] in PACKAGED:
+        msg = f"{options['encoder_id']!r} is the name of an encoder from a package: choose another one with --id"
+        raise BrokenEncoderError(msg)
     if random:
         options["weights"] = "random"
     if pooling:

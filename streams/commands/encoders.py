@@ -102,6 +102,6 @@ def check_text(found: list[dict[str, Any]]) -> str:
 
 
 def _told(manifest: Manifest, settings: Settings) -> dict[str, Any]:
-    in_use = ALIASES.get(settings.encoder.text, settings.encoder.text) == manifest.id
+    in_use = manifest.id in {ALIASES.get(name, name) for name in (settings.encoder.text, settings.encoder.image)}
     fields = ("id", "version", "kind", "space_id", "dim", "pooling", "languages", "weights", "licence", "source")
     return {**{field: getattr(manifest, field) for field in fields}, "in_use": in_use}
