@@ -407,6 +407,60 @@ SELECT toStartOfHour(at) AS hour, model_version, if(from_segment = -3, -2, from_
 FROM (SELECT * FROM segment_changes FINAL WHERE to_segment != -3)
 GROUP BY hour, model_version, from_segment, to_segment, segmentation;
 
+CREATE TABLE IF NOT EXISTS segment_alerts ON CLUSTER '{cluster}'
+(
+    fingerprint     String,
+    starts_at       DateTime64(3, 'UTC'),
+    status          Enum8('firing' = 0, 'resolved' = 1),
+    last_at         DateTime64(3, 'UTC'),
+    ends_at         DateTime64(3, 'UTC'),
+    alertname       LowCardinality(String),
+    segmentation    LowCardinality(String),
+    segment         Int64,
+    segments        Array(Int64),
+    severity        LowCardinality(String),
+    confidence      Float64,
+    p_value         Float64,
+    size            Float64,
+    share_before    Map(Int64, Float64),
+    share_now       Map(Int64, Float64),
+    moved           Map(String, Tuple(before Float64, now Float64)),
+    model_version   UInt64,
+    labels          Map(String, String),
+    annotations     Map(String, String),
+    silenced        UInt8,
+    version         UInt64,
+    updated_at      DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_alerts', '{replica}', version)
+ORDER BY (fingerprint, starts_at);
+
+CREATE VIEW IF NOT EXISTS firing_alerts ON CLUSTER '{cluster}' AS
+SELECT * EXCEPT (version) FROM segment_alerts FINAL WHERE status = 'firing';
+
+CREATE TABLE IF NOT EXISTS alert_deliveries ON CLUSTER '{cluster}'
+(
+    receiver     LowCardinality(String),
+    fingerprint  String,
+    starts_at    DateTime64(3, 'UTC'),
+    status       Enum8('firing' = 0, 'resolved' = 1),
+    delivered_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/alert_deliveries', '{replica}', delivered_at)
+ORDER BY (receiver, fingerprint, starts_at, status);
+
+CREATE TABLE IF NOT EXISTS alert_silences ON CLUSTER '{cluster}'
+(
+    silence_id String,
+    matchers   Map(String, String),
+    starts_at  DateTime64(3, 'UTC'),
+    ends_at    DateTime64(3, 'UTC'),
+    comment    String,
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/alert_silences', '{replica}', updated_at)
+ORDER BY silence_id;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -481,3 +535,15 @@ ENGINE = Distributed('{cluster}', currentDatabase(), encoder_versions);
 
 CREATE TABLE IF NOT EXISTS behaviour_models_all ON CLUSTER '{cluster}' AS behaviour_models
 ENGINE = Distributed('{cluster}', currentDatabase(), behaviour_models);
+
+CREATE TABLE IF NOT EXISTS segment_alerts_all ON CLUSTER '{cluster}' AS segment_alerts
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_alerts);
+
+CREATE TABLE IF NOT EXISTS firing_alerts_all ON CLUSTER '{cluster}' AS firing_alerts
+ENGINE = Distributed('{cluster}', currentDatabase(), firing_alerts);
+
+CREATE TABLE IF NOT EXISTS alert_deliveries_all ON CLUSTER '{cluster}' AS alert_deliveries
+ENGINE = Distributed('{cluster}', currentDatabase(), alert_deliveries);
+
+CREATE TABLE IF NOT EXISTS alert_silences_all ON CLUSTER '{cluster}' AS alert_silences
+ENGINE = Distributed('{cluster}', currentDatabase(), alert_silences);
