@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from streams.contract.batch import Contract, Incoming, Result
 from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, encode_block
-from streams.contract.content import Content, ContentError, decode_content, encode_content, text_of
+from streams.contract.content import Content, ContentError, decode_content, encode_content, merged, text_of
 from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
 from streams.contract.dead_letters import DeadLetter
 from streams.contract.persons import partition_of, profile_id_of
@@ -40,6 +40,7 @@ __all__ = [
     "encode_content",
     "encode_control",
     "encode_vectors",
+    "merged",
     "partition_of",
     "profile_id_of",
     "text_of",

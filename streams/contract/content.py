@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 import msgspec
 import xxhash
 
-__all__ = ["Content", "ContentError", "content_id_of", "decode_content", "encode_content", "normalised", "text_of"]
+__all__ = [
+    "Content",
+    "ContentError",
+    "content_id_of",
+    "decode_content",
+    "encode_content",
+    "hash_of",
+    "merged",
+    "normalised",
+    "said_of",
+    "text_of",
+]
 
 _LONGEST_TEXT = 8_000
 
@@ -47,6 +59,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at_us: int = 0
 
 
+#: What events say of content; a price of 0 says nothing.
+_DESCRIBED = ("item", "title", "text", "categories", "brand", "url", "image_url", "video_url", "price")
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Content)
 
@@ -83,5 +98,36 @@ def content_id_of(kind: str, key: str) -> int:
 
 def text_of(content: Content) -> str:
     """Return what an encoder reads: title and text, or what else the item says of itself."""
-    said = normalised(f"{content.title} {content.text}")
-    return said or normalised(" ".join([*content.categories, content.brand]))
+    return said_of(content.title, content.text, content.categories, content.brand)
+
+
+def said_of(title: str, text: str, categories: Sequence[str], brand: str) -> str:
+    """Return what an encoder reads of these."""
+    return normalised(f"{title} {text}") or normalised(" ".join([*categories, brand]))
+
+
+def hash_of(said: str, image_url: str, video_url: str) -> int:
+    """Return the hash of what is encoded."""
+    parts = "\0".join(part for part in (said, image_url, video_url) if part)
+    return xxhash.xxh3_64_intdigest(parts.encode("utf-8", "surrogatepass"))
+
+
+def merged(before: Content, later: Content) -> Content:
+    """Return what both say of one piece of content: of each field the later, where it says anything.
+
+    `before` itself when the later one adds nothing: an event that names a product by its id alone changes nothing.
+
+    Examples
+    --------
+    >>> known = Content(content_id=1, kind="item", content_hash=0, item="p1", title="Skillet", price=30.0)
+    >>> merged(known, Content(content_id=1, kind="item", content_hash=0, item="p1")) is known
+    True
+    >>> later = merged(known, Content(content_id=1, kind="item", content_hash=0, item="p1", price=20.0))
+    >>> later.title, later.price
+    ('Skillet', 20.0)
+    """
+    said = {name: getattr(later, name) or getattr(before, name) for name in _DESCRIBED}
+    if all(said[name] == getattr(before, name) for name in _DESCRIBED):
+        return before
+    found = msgspec.structs.replace(before, **said, at_us=later.at_us)
+    return msgspec.structs.replace(found, content_hash=hash_of(text_of(found), found.image_url, found.video_url))

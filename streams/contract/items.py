@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import repeat
 from typing import Any
 
@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
 from streams.contract.block import Names
-from streams.contract.content import Content, content_id_of, normalised
+from streams.contract.content import Content, content_id_of, hash_of, normalised, said_of
 from streams.contract.event import Product, Properties
+from streams.contract.said import Said
 
 __all__ = ["Items"]
 
@@ -34,13 +34,13 @@ _UNKNOWN: list[int] = []
 class Items:
     """Finds the content of events, and remembers (boundedly) what was already sent to the encoder.
 
-    What is sent twice because memory is bounded, or because intake restarted, does no harm: the encoder knows content
-    by id and hash.
+    What is sent holds what ONE event says; the encoder merges it with what was said before. What is sent twice because
+    memory is bounded, or because intake restarted, does no harm.
     """
 
     def __init__(self) -> None:
         self._known: dict[bytes, list[int]] = {_NOTHING: []}
-        self._sent: OrderedDict[int, int] = OrderedDict()
+        self._said = Said(_KEPT)
         self._new: list[Content] = []
 
     def of_many(
@@ -65,22 +65,33 @@ class Items:
         written = [*keys.dictionary.to_pylist(), _NOTHING]
         codes = keys.indices.fill_null(len(written) - 1).to_numpy().astype(np.int64)
         codes[list(rich)] = np.arange(len(written), len(written) + len(rich))
-        first = np.full(len(written) + len(rich), -1, np.int64)
-        first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several the last one written stays
+        last = np.full(len(written) + len(rich), -1, np.int64)
+        last[codes] = np.arange(len(codes))  # of several the last one written stays
         contents = list(map(self._known.get, written, repeat(_UNKNOWN)))
-        for code in [code for code, known in enumerate(contents) if known is _UNKNOWN]:
-            row = int(first[code])
-            if row >= 0:  # else only events with rich properties have this key
-                _, contents[code] = self._read(properties(row), int(at_us[row]))
-                self._remember(written[code], contents[code])
         named = [list(_clean([name])) for name in categories.values.to_pylist()]
         named.append([])  # for whoever has none: code -1
         places = np.where(categories.codes < 0, len(named) - 1, categories.codes)
-        for row, p in rich.items():
-            several, found = self._read(p, int(at_us[row]))
-            contents.append(found)
-            places[row] = len(named)
-            named.append(several)
+        # In the order in which each was said last: what is newest counts.
+        todo = [(int(last[code]), code) for code, known in enumerate(contents) if known is _UNKNOWN and last[code] >= 0]
+        todo += [(row, len(written) + number) for number, row in enumerate(rich)]
+        contents += [_UNKNOWN] * len(rich)
+        heapify(todo)
+        place: dict[bytes, int] = {}
+        while todo:
+            row, code = heappop(todo)
+            key = written[code] if code < len(written) else None
+            p = properties(row) if key is not None else rich[row]
+            several, contents[code], outdated = self._read(p, int(at_us[row]), key)
+            if key is None:
+                places[row] = len(named)
+                named.append(several)
+            else:
+                self._remember(key, contents[code])
+            place = place or (dict(zip(written, range(len(written)), strict=True)) if outdated else {})
+            for other in outdated:
+                again = place.get(other, -1) if self._known.pop(other, None) is not None else -1
+                if again >= 0 and last[again] > row:  # it comes again in this very batch
+                    heappush(todo, (int(last[again]), again))
         return _lists(named, pa.utf8()).take(pa.array(places)), _lists(contents, pa.uint64()).take(pa.array(codes))
 
     def take_new(self) -> list[Content]:
@@ -91,28 +102,25 @@ class Items:
     def forget(self, contents: list[Content]) -> None:
         """Content wasn't sent after all: the transaction was aborted."""
         for content in contents:
-            self._sent.pop(content.content_id, None)
+            self._said.forget(content)
         self._known = {_NOTHING: []}
 
-    def _read(self, p: Properties, at_us: int) -> tuple[list[str], list[int]]:
+    def _read(self, p: Properties, at_us: int, key: bytes | None) -> tuple[list[str], list[int], list[bytes]]:
+        """Return categories, ids of content, and the keys of events that said otherwise; what is new waits."""
         categories = list(dict.fromkeys(_categories(p)))[:_MOST_CATEGORIES]
         contents = [content for content in _contents(p, categories, at_us) if content is not None]
+        outdated: list[bytes] = []
         for content in contents:
-            self._note(content)
-        return categories, list(dict.fromkeys(content.content_id for content in contents))
+            news, others = self._said.note(content, key)
+            outdated += others
+            if news:
+                self._new.append(content)
+        return categories, list(dict.fromkeys(content.content_id for content in contents)), outdated
 
     def _remember(self, key: bytes, contents: list[int]) -> None:
         if len(self._known) > _KEPT:
             self._known = {_NOTHING: []}
         self._known[key] = contents
-
-    def _note(self, content: Content) -> None:
-        if self._sent.get(content.content_id) == content.content_hash:
-            return
-        self._sent[content.content_id] = content.content_hash
-        if len(self._sent) > _KEPT:
-            self._sent.popitem(last=False)
-        self._new.append(content)
 
 
 def _lists(lists: Sequence[list[Any]], kind: pa.DataType) -> pa.ListArray:
@@ -172,8 +180,7 @@ def _content(
     at_us: int,
 ) -> Content:  # fmt: skip
     image, video = _address(source.image_url), _address(source.video_url) if isinstance(source, Properties) else ""
-    said = (title and text and normalised(f"{title} {text}")) or title or text
-    said = said or normalised(" ".join([*categories, source.brand or ""]))
+    brand = (source.brand or "")[:_LONGEST_NAME]
     return Content(
         content_id=content_id_of(kind, key),
         kind=kind,
@@ -181,14 +188,12 @@ def _content(
         title=title,
         text=text,
         categories=categories,
-        brand=(source.brand or "")[:_LONGEST_NAME],
+        brand=brand,
         url=(source.url or "")[:_LONGEST_URL],
         image_url=image,
         video_url=video,
         price=source.price,
-        content_hash=xxhash.xxh3_64_intdigest(
-            "\0".join(part for part in (said, image, video) if part).encode("utf-8", "surrogatepass")
-        ),
+        content_hash=hash_of(said_of(title, text, categories, brand), image, video),
         at_us=at_us,
     )
 

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from encoders import ContentEncoder, Thing, VectorCache
-from streams.contract import Content, ContentError, decode_content, encode_vectors, text_of
+from streams.contract import Content, ContentError, decode_content, encode_vectors, merged, text_of
 from streams.errors import Transient, UnavailableError
 from streams.kafka import Outbox, consumer_config, refuse_lost_place
 from streams.lag import GroupLag
@@ -27,7 +27,7 @@ from streams.polling import Poller
 from streams.roles._catalogue import Catalogue
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.storage.content import known_content, save_content, stored_vectors
+from streams.storage.content import said_before, save_content, stored_vectors
 from streams.telemetry import RoleStatus, Stages
 
 __all__ = ["CRASH_POINTS", "EncoderRole", "run"]
@@ -125,11 +125,7 @@ class EncoderRole:
         if not self._waiting:
             with self._stages("consume"):
                 self._waiting = self._poll()
-        fresh = list(
-            {c.content_id: c for c in self._waiting if self._done.get(c.content_id) != c.content_hash}.values()
-        )
-        held = [content for content in fresh if self._stored.get(content.content_id) == content.content_hash]
-        new = [content for content in fresh if self._stored.get(content.content_id) != content.content_hash]
+        new, held = self._merged()
         if held:
             with self._stages("write"):
                 self._publish_again(held)
@@ -139,7 +135,7 @@ class EncoderRole:
                 vectors, status = self._vectors(new)
             with self._stages("write"):
                 self._write(self._encoder, new, vectors, status)
-        self._done |= {content.content_id: content.content_hash for content in fresh}
+        self._done |= {content.content_id: content.content_hash for content in [*new, *held]}
         if self._waiting:
             self._at("after topic")
             self._commit()
@@ -171,9 +167,28 @@ class EncoderRole:
         """Start anew in the space of the encoder that is active; nothing of another space is remembered."""
         self._encoder = self._catalogue.encoder
         self._cache = VectorCache(self._encoder.space)
-        #: content id -> hash: what the table held when we started, and what we have published ourselves
-        self._stored = known_content(self._client, self._encoder.space.space_id)
+        #: content id -> hash of what we have published ourselves
         self._done: dict[int, int] = {}
+
+    def _merged(self) -> tuple[list[Content], list[Content]]:
+        """Return what is new of the content that waits, with all that was said of it before, and what isn't.
+
+        A mention that says less than is known replaces nothing: of each field the latest that says anything counts.
+        """
+        if not self._waiting:
+            return [], []
+        ids = list({content.content_id for content in self._waiting})
+        with self._stages("merge"):
+            before = self._ask(lambda client: said_before(client, self._encoder.space.space_id, ids))
+        now = {content_id: content for content_id, (content, _) in before.items()}
+        for content in self._waiting:
+            known = now.get(content.content_id)
+            now[content.content_id] = content if known is None else merged(known, content)
+        read = {content_id for content_id, (content, done) in before.items() if done and now[content_id] is content}
+        return (
+            [content for content_id, content in now.items() if content_id not in read],
+            [now[i] for i in read if self._done.get(i) != now[i].content_hash],
+        )
 
     def _read_catalogue(self) -> bool:
         """Read some of what an encoder hasn't read yet; return whether there was any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +13,29 @@ from clickhouse_connect.driver.client import Client
 
 from streams.contract import Content
 
-__all__ = ["known_content", "save_content", "stored_vectors"]
+__all__ = ["SAID", "content_of", "said_before", "save_content", "stored_vectors"]
 
 _BATCH = 20_000
+#: All that is known of a piece of content, by its latest row in any space; `content_of` reads it.
+SAID = (
+    "argMax(tuple(kind, item, title, text, categories, brand, url, image_url, video_url, price, content_hash), "
+    "updated_at)"
+)
+_FIELDS = (
+    "kind", "item", "title", "text", "categories", "brand", "url", "image_url", "video_url", "price", "content_hash"
+)  # fmt: skip
 
 
 def stored_vectors(
     client: Client, space_id: str, content_ids: npt.NDArray[np.uint64] | None = None
 ) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]]:
     """Yield (ids (n,), vectors (n, dim) float32) of content that has a vector in this space: all, or the given."""
-    with client.query_arrow_stream(
-        "SELECT content_id, vector FROM content FINAL WHERE space_id = {space:String} AND status = 'ok' "
-        "AND ({all:Bool} OR has({ids:Array(UInt64)}, content_id))",
-        parameters={
-            "space": space_id,
-            "all": content_ids is None,
-            "ids": [] if content_ids is None else content_ids.tolist(),
-        },
-        settings={"max_block_size": _BATCH},
-    ) as batches:
+    query = "SELECT content_id, vector FROM content FINAL WHERE space_id = {space:String} AND status = 'ok'"
+    parameters: dict[str, Any] = {"space": space_id}
+    if content_ids is not None:
+        query += " AND content_id IN {ids:Array(UInt64)}"
+        parameters["ids"] = content_ids.tolist()
+    with client.query_arrow_stream(query, parameters=parameters, settings={"max_block_size": _BATCH}) as batches:
         for batch in batches:
             if batch.num_rows:
                 ids = batch.column("content_id").to_numpy()
@@ -38,13 +43,21 @@ def stored_vectors(
                 yield ids, vectors
 
 
-def known_content(client: Client, space_id: str) -> dict[int, int]:
-    """Return content id -> content hash of everything that was encoded (or found impossible) in this space."""
-    rows = client.query_arrow(
-        "SELECT content_id, content_hash FROM content FINAL WHERE space_id = {space:String}",
-        parameters={"space": space_id},
-    )
-    return dict(zip(rows.column("content_id").to_pylist(), rows.column("content_hash").to_pylist(), strict=True))
+def said_before(client: Client, space_id: str, content_ids: Sequence[int]) -> dict[int, tuple[Content, bool]]:
+    """Return content id -> (what is known of it, whether that was encoded or found impossible in this space)."""
+    rows = client.query(
+        f"SELECT content_id, {SAID}, "  # noqa: S608 - a text of this file
+        "groupArrayIf(content_hash, space_id = {space:String}) "
+        "FROM content FINAL WHERE content_id IN {ids:Array(UInt64)} GROUP BY content_id",
+        parameters={"space": space_id, "ids": list(content_ids)},
+    ).result_rows
+    return {content_id: (content_of(content_id, said), said[-1] in read) for content_id, said, read in rows}
+
+
+def content_of(content_id: int, said: Sequence[Any]) -> Content:
+    """Return a piece of content from `SAID`."""
+    fields = dict(zip(_FIELDS, said, strict=True))
+    return Content(content_id=content_id, **(fields | {"price": fields["price"] or None}))
 
 
 def save_content(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from streams.contract import Content
+from streams.storage.content import SAID, content_of
 
 __all__ = [
     "ChosenEncoder",
@@ -82,21 +81,13 @@ def activate(client: Client, chosen: ChosenEncoder) -> None:
 def unread_content(client: Client, space_id: str, limit: int) -> list[Content]:
     """Return content that has no row in this space, or one of an earlier wording or picture; at most `limit`."""
     rows = client.query(
-        "SELECT content_id, argMax(tuple(kind, item, title, text, categories, brand, url, image_url, video_url, price, "
-        "content_hash), updated_at) AS said FROM content FINAL GROUP BY content_id "
+        f"SELECT content_id, {SAID} AS said FROM content FINAL GROUP BY content_id "  # noqa: S608 - a text of ours
         "HAVING (content_id, said.11) NOT IN "
         "(SELECT content_id, content_hash FROM content FINAL WHERE space_id = {space:String}) "
         "ORDER BY content_id LIMIT {limit:UInt32}",
         parameters={"space": space_id, "limit": limit},
     ).result_rows
-    return list(_contents(rows))
-
-
-def _contents(rows: Sequence[Sequence[Any]]) -> Iterator[Content]:
-    names = ("kind", "item", "title", "text", "categories", "brand", "url", "image_url", "video_url", "price")
-    for content_id, said in rows:
-        fields = dict(zip((*names, "content_hash"), said, strict=True))
-        yield Content(content_id=content_id, **fields)
+    return [content_of(content_id, said) for content_id, said in rows]
 
 
 def _first(client: Client, condition: str, **parameters: str) -> ChosenEncoder | None:

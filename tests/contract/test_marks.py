@@ -32,9 +32,7 @@ def test_what_is_no_such_header_is_refused(value: bytes) -> None:
         min_size=1, max_size=30,
     ),
 )  # fmt: skip
-def test_exactly_what_counts_is_left_out(
-    marks: dict[int, dict[int, int]], events: list[tuple[str, int, bool]]
-) -> None:
+def test_exactly_what_counts_is_left_out(marks: dict[int, dict[int, int]], events: list[tuple[str, int, bool]]) -> None:
     places = [(source, offset) for offset, (_, source, _) in enumerate(events)]
     values = [
         json.dumps(

@@ -10,8 +10,8 @@ from streams.contract import Content, Contract, Incoming, Limits
 PICTURE = "data:image/png;base64," + "A" * 5_000
 
 
-def contents(*properties: dict[str, Any]) -> list[Content]:
-    contract = Contract(1, Limits(), 0)
+def contents(*properties: dict[str, Any], contract: Contract | None = None) -> list[Content]:
+    contract = contract or Contract(1, Limits(), 0)
     values = [
         json.dumps(
             {"type": "track", "event": "Post Created", "userId": "u", "messageId": str(i), "properties": given,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
+from encoders import load_encoder
 from streams.contract import Content, decode_vectors, encode_content
 from streams.kafka import produce, producer_config
 from streams.records import records_until_end
@@ -66,6 +67,32 @@ def test_content_becomes_rows_and_vectors_and_what_has_no_text_says_so(ready: Se
             "SELECT content_id, status, length(vector) FROM content FINAL ORDER BY content_id"
         ).result_rows
     assert [tuple(row) for row in rows] == [(2, "ok", 512), (3, "empty", 0), (2**63 + 1, "ok", 512)]
+
+
+def test_a_mention_by_id_alone_replaces_nothing(own: Settings) -> None:
+    ids = {"content_id": 7, "kind": "item", "item": "p7"}
+    rich = Content(**ids, content_hash=1, title="red", brand="Acme", price=3.0)
+    bare = Content(**ids, content_hash=2, price=2.0)
+    later = Content(**ids, content_hash=3, title="blue")
+
+    encoder = load_encoder("one", own.encoder.models_dir)
+    for contents, title in (((rich, bare), "red"), ((bare, later), "blue")):
+        send(own, *map(encode_content, contents))
+        role = EncoderRole(own)  # another each time: what is known lies in the table, not in the role
+        deadline = time.monotonic() + 30
+        expected = (7, "ok", title, "Acme", 2.0)
+        while (found := described(own))[0] != expected and time.monotonic() < deadline:
+            role.step()
+        role.close()
+
+        assert found[0] == expected
+        np.testing.assert_array_equal([found[1]], encoder.encode([title]))
+
+
+def described(settings: Settings) -> tuple[tuple[object, ...], list[float]]:
+    with connect(settings) as client:
+        rows = client.query("SELECT content_id, status, title, brand, price, vector FROM content FINAL").result_rows
+    return (tuple(rows[0][:-1]), rows[0][-1]) if rows else ((), [])
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)
