@@ -23,10 +23,10 @@ CONTENTS = [
 ]
 
 
-def send(settings: Settings, *values: bytes) -> None:
+def send(settings: Settings, *values: bytes, key: bytes | None = None) -> None:
     producer = Producer(producer_config(settings))
     for value in values:
-        produce(producer, settings.kafka.topics.content, value)
+        produce(producer, settings.kafka.topics.content, value, key)
     assert producer.flush(10) == 0
 
 
@@ -77,7 +77,7 @@ def test_a_mention_by_id_alone_replaces_nothing(own: Settings) -> None:
 
     encoder = load_encoder("one", own.encoder.models_dir)
     for contents, title in (((rich, bare), "red"), ((bare, later), "blue")):
-        send(own, *map(encode_content, contents))
+        send(own, *map(encode_content, contents), key=b"7")
         role = EncoderRole(own)  # another each time: what is known lies in the table, not in the role
         deadline = time.monotonic() + 30
         expected = (7, "ok", title, "Acme", 2.0)
