@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["KEEPING_ENV", "keep_memory"]
+__all__ = ["ENGINE_KEEPING_ENV", "KEEPING_ENV", "keep_memory"]
 
 #: For programs that aren't ours: the same by glibc's tunables.
 KEEPING_ENV = {
@@ -22,6 +22,9 @@ KEEPING_ENV = {
         "glibc.malloc.top_pad=16777216:glibc.malloc.arena_max=1"
     )
 }
+
+#: For the ClickHouse engine, which brings jemalloc under a prefix of its own.
+ENGINE_KEEPING_ENV = {"JE_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
 
 # mallopt(3); <malloc.h>
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8

@@ -23,6 +23,7 @@ from streams.embedded.clickhouse_http import ClickHouseServer, Credential
 from streams.embedded.engine import Engine
 from streams.embedded.process import HOST, ChildProcess, free_port, require_free
 from streams.errors import UnavailableError
+from streams.memory import ENGINE_KEEPING_ENV, keep_memory
 from streams.telemetry import configure_logging
 
 __all__ = ["ClickHouse", "main"]
@@ -36,6 +37,8 @@ _STOP_TIMEOUT_S = 2.5
 #: What a stop waits for running statements; an insert that isn't acknowledged by then may be lost, and may not.
 _DRAIN_S = 1.5
 _POLL_S = 0.02
+#: Bodies of inserts as they come and unpacked: a commit of 10,000 people is 20 MB.
+_RESERVE_BYTES = 64 << 20
 _WRITER_PASSWORD = "USERPRISM_EMBEDDED_WRITER_PASSWORD"  # noqa: S105 - names of variables
 _READER_PASSWORD = "USERPRISM_EMBEDDED_READER_PASSWORD"  # noqa: S105
 
@@ -113,7 +116,7 @@ class ClickHouse:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--data-dir", str(self.data_dir)]
         argv += ["--port", str(self.port), "--memory-bytes", str(self.memory_bytes)]
-        env = {"TZ": "UTC", _WRITER_PASSWORD: self.password, _READER_PASSWORD: self.reader_password}
+        env = {"TZ": "UTC", **ENGINE_KEEPING_ENV, _WRITER_PASSWORD: self.password, _READER_PASSWORD: self.reader_password}
         child = self._child = ChildProcess("clickhouse", argv, self.log, env=env, death_signal=signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
         while not (_ping(self.port) and child.alive):
@@ -156,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not all(passwords):
         parser.error(f"set {_WRITER_PASSWORD} and {_READER_PASSWORD}: what the two users must say")
     configure_logging("clickhouse")
+    keep_memory(_RESERVE_BYTES)
     credentials = [Credential(WRITER, passwords[0]), Credential(READER, passwords[1], reader=True)]
     engine = Engine(arguments.data_dir, _memory_bytes(arguments.memory_bytes))
     server = ClickHouseServer(engine, arguments.port, credentials)

@@ -139,10 +139,11 @@ class Engine:
     def _insert(self, connection: Any, insert: Insert, request: Request) -> Reply:
         if request.reader:
             raise EngineError(_ACCESS_DENIED, _denied("INSERT"))
-        data = request.text[insert.data_start :] + request.body if request.text else request.body[insert.data_start :]
+        text, body = memoryview(request.text), memoryview(request.body)
+        rows = (text[insert.data_start :], body) if text else (body[insert.data_start :],)
         # Not through chdb's streaming insert: it says nothing when a constraint refuses the block (seen with code 469).
         with tempfile.NamedTemporaryFile(dir=_SPOOL, prefix="userprism-insert-") as spool:
-            spool.write(data)
+            spool.writelines(rows)
             spool.flush()
             source = f" FROM INFILE '{spool.name}' COMPRESSION 'none' FORMAT {insert.format}"
             result = connection.query(insert.statement + source)
