@@ -23,6 +23,7 @@ LAYERS = (
     ("streams.profiles",),
     ("streams.storage", "streams.warmup"),
     ("streams.serving",),
+    ("streams.web",),
     ("streams.control",),
     ("streams.roles",),
     ("streams.embedded",),

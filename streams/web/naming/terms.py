@@ -1,0 +1,141 @@
+"""Which words set a segment's titles apart: class-based TF-IDF, for languages with and without spaces."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+__all__ = ["Term", "distinctive_terms", "language_of", "tokens"]
+
+_LATIN = re.compile(r"[^\W\d_]{3,}", re.UNICODE)
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
+#: Chinese has no spaces: every run of two to four characters may be a word, and the sums say which are.
+_HAN_LENGTHS = (2, 3, 4)
+_STOP = frozenset((
+    "the", "and", "for", "with", "from", "you", "your", "our", "are", "was", "were", "this", "that", "into", "over",
+    "all", "new", "how", "what", "why", "who", "its", "has", "have", "not", "but", "out", "about", "more", "most", "best",
+    "very", "one", "two", "can", "will", "set", "pack",
+))  # fmt: skip
+#: A shorter run that mostly occurs inside a longer one is a part of that word, not a word.
+_PART_OF_A_WORD = 0.75
+#: A word that one person's reading brought about says nothing of a segment.
+_LEAST_WEIGHT = 2.0
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word, and by how much it belongs to a segment.
+
+    Attributes
+    ----------
+    text : str
+        Latin words in small letters.
+    score : float
+        c-TF-IDF; comparable within one segment only.
+    weight : float
+        How often the segment's people touched titles that hold it.
+    """
+
+    text: str
+    score: float
+    weight: float
+
+
+def language_of(title: str) -> str:
+    """Return ``zh`` for a title with Chinese characters in it, else ``en``.
+
+    Examples
+    --------
+    >>> language_of("Cast iron skillet"), language_of("铸铁煎锅")
+    ('en', 'zh')
+    """
+    return "zh" if _HAN.search(title) else "en"
+
+
+def tokens(title: str, language: str) -> list[str]:
+    """Return the words of a title.
+
+    Examples
+    --------
+    >>> tokens("The cast-iron Skillet", "en")
+    ['cast', 'iron', 'skillet']
+    >>> tokens("煎锅", "zh")
+    ['煎锅']
+    """
+    if language == "zh":
+        return [
+            run[start : start + length]
+            for run in _HAN.findall(title)
+            for length in _HAN_LENGTHS
+            for start in range(len(run) - length + 1)
+        ]
+    return [word for word in (found.lower() for found in _LATIN.findall(title)) if word not in _STOP]
+
+
+def distinctive_terms(
+    titles: Mapping[Key, Mapping[str, float]], language: str, most: int = 6
+) -> dict[Key, list[Term]]:
+    """Return for each segment the words that its titles have and others' don't, the most telling first.
+
+    Parameters
+    ----------
+    titles : mapping
+        Segment -> title -> weight (how many people touched it, say). Titles in another language are passed over.
+    language : str
+        ``en`` or ``zh``.
+    most : int
+        Terms for each segment.
+
+    Notes
+    -----
+    c-TF-IDF (Grootendorst 2022, "BERTopic", eq. 2): W(t, c) = tf(t, c) * log(1 + A / f(t)), tf as a share of the class,
+    A the average number of words a class has, f(t) how often t occurs in all.
+    """
+    counts: dict[Key, Counter[str]] = {}
+    for segment, weighted in titles.items():
+        counted: Counter[str] = Counter()
+        for title, weight in weighted.items():
+            if language_of(title) == language:
+                for word in set(tokens(title, language)):
+                    counted[word] += weight  # type: ignore[assignment]
+        counts[segment] = counted
+    everywhere: Counter[str] = Counter()
+    for counted in counts.values():
+        everywhere.update(counted)
+    average = sum(everywhere.values()) / max(len(counts), 1)
+    found: dict[Key, list[Term]] = {}
+    for segment, counted in counts.items():
+        total = sum(counted.values())
+        scored = [
+            Term(word, weight / total * math.log(1 + average / everywhere[word]), float(weight))
+            for word, weight in counted.items()
+            if weight >= _LEAST_WEIGHT
+        ]
+        scored.sort(key=lambda term: (-term.score, -len(term.text), term.text))
+        found[segment] = _whole_words(scored, counted)[:most] if language == "zh" else scored[:most]
+    return found
+
+
+def _whole_words(scored: list[Term], counted: Mapping[str, float]) -> list[Term]:
+    """Drop runs that are a part of a longer word, and those that overlap one that is kept already."""
+    longer = [word for word in counted if len(word) > min(_HAN_LENGTHS)]
+    kept: list[Term] = []
+    for term in scored[:60]:
+        inside = (counted[word] for word in longer if len(word) > len(term.text) and term.text in word)
+        if max(inside, default=0.0) >= _PART_OF_A_WORD * term.weight:
+            continue
+        if any(_overlap(term.text, other.text) for other in kept):
+            continue
+        kept.append(term)
+    return kept
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two runs share two characters in a row."""
+    return any(one[i : i + 2] in other for i in range(len(one) - 1))
