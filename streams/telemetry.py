@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -22,9 +22,21 @@ def configure_logging(role: str, level: str = "INFO") -> None:
     """Log to stderr, one line an entry, with the role's name and UTC time."""
     formatter = logging.Formatter(f"%(asctime)s.%(msecs)03dZ {role} %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is now: a thread may log when whatever stood in for it at first has been closed."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """Standard error."""
+        return sys.stderr
 
 
 class RoleStatus:

@@ -48,7 +48,10 @@ def _all_rounds(fault: Fault, rounds: int, seed: int, console: Console, deadline
     while total.rounds < rounds and time.monotonic() < deadline:
         now, run_seed = min(_ROUNDS_A_STACK, rounds - total.rounds), seed + total.rounds
         folder = Path(tempfile.mkdtemp(prefix="userprism-faults-"))
-        done = run_fault(fault, folder / "data", rounds=now, seed=run_seed)
+        try:
+            done = run_fault(fault, folder / "data", rounds=now, seed=run_seed)
+        except Exception as error:  # one stack's end is a row's problem, not the table's
+            done = Outcome(fault.name, now, problems=[f"{type(error).__name__}: {str(error)[:500]}"])
         total.add(done, run_seed)
         if done.problems or done.lost or done.doubled:
             console.print(f"logs and tables are kept in {folder}")

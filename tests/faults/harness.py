@@ -30,10 +30,11 @@ __all__ = ["Fault", "Outcome", "Wounds", "run_fault", "wait_for"]
 
 _CHUNK = 250
 _SEND_S = 1.2
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 _LOOK_EVERY_S = 0.05
+_LOOK_FOR_WORK_S = 0.02
 #: A strike waits so long for its victim to be seen at work, and hits when it is seen for the so-manieth time at most.
-_WORK_WITHIN_S, _SIGHTINGS = 4.0, 6
+_WORK_WITHIN_S, _SIGHTINGS = 6.0, 6
 _TO_BE_ENCODED = 100
 
 
@@ -52,6 +53,8 @@ class Fault:
         and the directory; gives what is added to the environment of all roles).
     lease : bool
         Whether profilers hold one.
+    events_a_round, batch_events : int
+        How much work there is, and how much of it intake puts into one transaction.
     broker_loses : bool
         Whether the broker itself may lose input that it acknowledged: counted by itself then.
     """
@@ -63,6 +66,8 @@ class Fault:
     around: Callable[[Supervisor, Path], AbstractContextManager[Mapping[str, str]]] = lambda *_: nullcontext({})
     #: enough that every role has something to do for a second
     events_a_round: int = 1_500
+    #: what intake takes at once: a quick one is at work all the time if its transactions are small and many
+    batch_events: int = 20_000
     lease: bool = True
     broker_loses: bool = False
 
@@ -121,6 +126,10 @@ class Wounds:
             "encoder": GroupLag(stack.settings, "encoder", topics.content),
         }
 
+    def stack_is_up(self) -> bool:
+        """Whether every role has come back from the last strike."""
+        return all(role.ready for role in self.stack.roles.values())
+
     def at_work(self, victim: str) -> bool:
         """Whether a role has input that it hasn't committed; whoever serves them all is at work when one of them is."""
         if victim == "encoder":
@@ -175,6 +184,7 @@ def run_fault(fault: Fault, folder: Path, *, rounds: int, seed: int) -> Outcome:
         "USERPRISM_KAFKA__SESSION_TIMEOUT_MS": "6000",
         "USERPRISM_PROFILER__COMMIT_INTERVAL_MS": "300",
         "USERPRISM_PROFILER__LEASE": "true" if fault.lease else "false",
+        "USERPRISM_INTAKE__BATCH_EVENTS": str(fault.batch_events),
     }
     events = rounds * fault.events_a_round
     log = KnownLog(seed, events, items=events if fault.victim == "encoder" else 200)
@@ -224,6 +234,7 @@ def wait_for(probe: Callable[[], bool], timeout_s: float = _PATIENCE_S) -> None:
 def _round(fault: Fault, wounds: Wounds, messages: list[Message], outcome: Outcome) -> None:
     """Send some events, strike while they are worked on, and wait until events arrive again."""
     settings = wounds.stack.settings
+    _wait_for_stack(wounds, wounds.stack_is_up)
     chunks = [messages[at : at + _CHUNK] for at in range(0, len(messages), _CHUNK)]
     pace = {"per_second": len(messages) / _SEND_S}
     sender = threading.Thread(target=publish, args=(settings, chunks), kwargs=pace, daemon=True)
@@ -232,7 +243,7 @@ def _round(fault: Fault, wounds: Wounds, messages: list[Message], outcome: Outco
     if fault.victim == "any of them":
         wounds.victim = wounds.chance.choice(("intake", "profiler", "ClickHouse"))
     before = _accepted(settings)
-    at_work = _await_work(wounds)
+    at_work = _await_work(wounds, sender.is_alive)
     struck_at = time.monotonic()
     outcome.landed += fault.strike(wounds) and at_work
     _wait_for_stack(wounds, lambda: _accepted(settings) > before or not (sender.is_alive() or wounds.at_work("any")))
@@ -242,16 +253,20 @@ def _round(fault: Fault, wounds: Wounds, messages: list[Message], outcome: Outco
         outcome.problems.append("the sender didn't come to its end")
 
 
-def _await_work(wounds: Wounds) -> bool:
-    """Wait until the victim has been seen at work some times, the last time just now; False if it has nothing to do."""
+def _await_work(wounds: Wounds, sending: Callable[[], bool]) -> bool:
+    """Wait until the victim has been seen at work some times, the last time just now; False if it has nothing to do.
+
+    When everything has been sent there may be little work left: then any sighting will do.
+    """
     sightings = wounds.chance.randint(1, _SIGHTINGS)
     deadline = time.monotonic() + _WORK_WITHIN_S
     while time.monotonic() < deadline:
+        last_chance = not sending()
         if wounds.at_work(wounds.victim):
             sightings -= 1
-            if not sightings:
+            if last_chance or sightings <= 0:
                 return True
-        time.sleep(wounds.chance.uniform(0.0, _LOOK_EVERY_S))
+        time.sleep(wounds.chance.uniform(0.0, _LOOK_FOR_WORK_S))
     return False
 
 
