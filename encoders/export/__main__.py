@@ -30,12 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         if given.source:
-            folder, made = (
-                export_checkpoint_folder(
-                    given.source, given.models_dir, encoder_id=given.id, pooling=given.pooling or "", random=given.random
-                ),
-                True,
-            )
+            made = True
+            folder = export_checkpoint_folder(
+                given.source, given.models_dir,
+                encoder_id=given.id, pooling=given.pooling or "", random=given.random,
+            )  # fmt: skip
         else:
             folder, made = export_packaged(given.what, given.models_dir, force=given.force)
     except EncoderError as error:

@@ -36,6 +36,7 @@ from typing import Any, ParamSpec, TypeVar
 import faust
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from streams.control.patience import wait_between_empty_fetches
 from streams.errors import ConfigurationError, Transient
 from streams.settings import Settings
 
@@ -125,6 +126,7 @@ def create_plane(settings: Settings) -> Plane:
     kafka = settings.kafka
     session_s = kafka.session_timeout_ms / 1000
     settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
+    wait_between_empty_fetches()
     app = faust.App(
         f"{kafka.prefix}.control",
         broker=[f"kafka://{address.strip()}" for address in settings.require_kafka().split(",")],

@@ -116,7 +116,8 @@ class ClickHouse:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "streams.embedded.clickhouse", "--data-dir", str(self.data_dir)]
         argv += ["--port", str(self.port), "--memory-bytes", str(self.memory_bytes)]
-        env = {"TZ": "UTC", **ENGINE_KEEPING_ENV, _WRITER_PASSWORD: self.password, _READER_PASSWORD: self.reader_password}
+        env = {"TZ": "UTC", **ENGINE_KEEPING_ENV}
+        env |= {_WRITER_PASSWORD: self.password, _READER_PASSWORD: self.reader_password}
         child = self._child = ChildProcess("clickhouse", argv, self.log, env=env, death_signal=signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
         while not (_ping(self.port) and child.alive):

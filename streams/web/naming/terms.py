@@ -17,8 +17,8 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _HAN_LENGTHS = (2, 3, 4)
 _STOP = frozenset((
     "the", "and", "for", "with", "from", "you", "your", "our", "are", "was", "were", "this", "that", "into", "over",
-    "all", "new", "how", "what", "why", "who", "its", "has", "have", "not", "but", "out", "about", "more", "most", "best",
-    "very", "one", "two", "can", "will", "set", "pack",
+    "all", "new", "how", "what", "why", "who", "its", "has", "have", "not", "but", "out", "about", "more", "most",
+    "best", "very", "one", "two", "can", "will", "set", "pack",
 ))  # fmt: skip
 #: A shorter run that mostly occurs inside a longer one is a part of that word, not a word.
 _PART_OF_A_WORD = 0.75

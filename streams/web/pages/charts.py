@@ -46,7 +46,8 @@ def axis_value(name: str = "", **parts: Any) -> Options:
     return {
         "type": "value", "name": name, "nameLocation": "end", "nameGap": 12, "splitNumber": 4,
         "nameTextStyle": {"color": _SOFT, "fontSize": 12, "align": "left"},
-        "axisLabel": {"color": _SOFT, "fontSize": 12, "hideOverlap": True}, "splitLine": {"lineStyle": {"color": _LINE}},
+        "axisLabel": {"color": _SOFT, "fontSize": 12, "hideOverlap": True},
+        "splitLine": {"lineStyle": {"color": _LINE}},
         **parts,
     }  # fmt: skip
 
