@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from encoders.behaviour.baskets import Interactions
+from encoders.behaviour.skipgram import one_thread
 
-__all__ = ["MultDAE", "train_multdae"]
+__all__ = ["Entries", "MultDAE", "loss_of", "train_multdae"]
 
 _BATCH = 256
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of some people, one after the other: whose row, which item, how much, and where each row begins."""
+
+    row: torch.Tensor
+    item: torch.Tensor
+    weight: torch.Tensor
+    start: torch.Tensor
+
+    @classmethod
+    def of(cls, log: Interactions, people: npt.NDArray[np.int64]) -> Entries:
+        """Return the entries of some rows of a log."""
+        count = np.diff(log.start)[people]
+        start = np.cumsum(count) - count
+        row = np.repeat(np.arange(len(people)), count)
+        place = np.arange(len(row)) - start[row] + log.start[people][row]
+        found = row, log.items[place], log.weights[place], start
+        return cls(*(torch.from_numpy(array) for array in found))
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sums (people,) of values of entries."""
+        return torch.zeros(len(self.start)).index_add_(0, self.row, values)
 
 
 class MultDAE(torch.nn.Module):
@@ -47,6 +75,22 @@ class MultDAE(torch.nn.Module):
         return torch.tanh(unit @ self.table.weight + self.bias)
 
 
+def loss_of(model: MultDAE, baskets: Entries, dropout: float) -> torch.Tensor:
+    """Return the mean negative log likelihood of whole baskets, given some of each.
+
+    The same as with dense baskets (people, items), of which most is zeros: a tenth of the time on 5,000 items.
+    """
+    unit = baskets.weight / baskets.sum(baskets.weight.square()).sqrt()[baskets.row]
+    seen = torch.nn.functional.embedding_bag(
+        baskets.item, model.table.weight, baskets.start, mode="sum",
+        per_sample_weights=torch.nn.functional.dropout(unit, dropout),
+    )  # fmt: skip
+    logits = model.decoder(torch.tanh(seen + model.bias))
+    asked = baskets.sum(baskets.weight * logits[baskets.row, baskets.item - 1])
+    loss: torch.Tensor = (baskets.sum(baskets.weight) * logits.logsumexp(dim=1) - asked).mean()
+    return loss
+
+
 def train_multdae(
     log: Interactions, *, dim: int = 16, epochs: int = 40, dropout: float = 0.5, learning_rate: float = 3e-3,
     decay: float = 1e-5, seed: int = 0,
@@ -73,17 +117,13 @@ def train_multdae(
     MultDAE
         In evaluation mode.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
         model = MultDAE(len(log.vocabulary), dim)
         optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=decay)
         for _ in range(epochs):
             for part in torch.randperm(len(log)).split(_BATCH):  # type: ignore[no-untyped-call]
-                baskets = torch.from_numpy(log.dense(part.numpy().astype(np.int64)))
-                seen = torch.nn.functional.dropout(torch.nn.functional.normalize(baskets, dim=1), dropout)
-                latent = torch.tanh(seen @ model.table.weight + model.bias)
-                likely = torch.log_softmax(model.decoder(latent), dim=1)
-                loss = -(likely * baskets[:, 1:]).sum(dim=1).mean()
+                loss = loss_of(model, Entries.of(log, part.numpy()), dropout)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()

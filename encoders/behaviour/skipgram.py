@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["Mode", "train_table", "windows"]
+__all__ = ["Mode", "one_thread", "train_table", "windows"]
 
 Mode = Literal["skipgram", "cbow"]
 
@@ -70,7 +70,7 @@ def train_table(
     outer = torch.zeros(things, dim, requires_grad=True)
     optimiser = torch.optim.Adam([inner, outer], lr=_LEARNING_RATE)
     share = torch.from_numpy(np.where(np.arange(things) > 0, count, 0) ** 0.75).float()
-    with _one_thread():
+    with one_thread():
         for centres, around in epochs:
             context, target = _examples(centres, around, mode)
             order = torch.randperm(len(target), generator=generator)
@@ -88,7 +88,7 @@ def train_table(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let one thread add up the gradients of rows that come several times: with two the order of adding varies."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

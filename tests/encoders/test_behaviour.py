@@ -12,7 +12,7 @@ from encoders import Cases, check_encoder, load_encoder, load_manifest
 from encoders.behaviour import Basket, BehaviourEncoder, Interactions
 from encoders.behaviour.install import Bag, install_basket_model
 from encoders.behaviour.item2vec import train_item2vec
-from encoders.behaviour.multdae import MultDAE, train_multdae
+from encoders.behaviour.multdae import Entries, MultDAE, loss_of, train_multdae
 from encoders.behaviour.node2vec import graph_of, train_node2vec, walks
 from encoders.behaviour.skipgram import windows
 from encoders.contract import Vectors
@@ -133,6 +133,17 @@ def test_dense_and_looked_up_baskets_have_one_latent(log: Interactions) -> None:
         looked_up = model(torch.from_numpy(items), torch.from_numpy(weights))
 
     np.testing.assert_allclose(dense.numpy(), looked_up.numpy(), atol=1e-6)
+
+
+def test_the_loss_is_the_papers(log: Interactions) -> None:
+    model, rows = train_multdae(log, dim=8, epochs=1), np.array([7, 0, 399])
+    dense = torch.from_numpy(log.dense(rows))
+
+    with torch.no_grad():
+        likely = torch.log_softmax(model.decoder(model.dense_latent(dense)), dim=1)
+        found = loss_of(model, Entries.of(log, rows), dropout=0.0)
+
+    np.testing.assert_allclose(found.item(), -(likely * dense[:, 1:]).sum(dim=1).mean().item(), rtol=1e-5)
 
 
 def test_a_table_without_a_zero_row_is_refused() -> None:
