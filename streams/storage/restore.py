@@ -16,6 +16,7 @@ from streams.errors import UnavailableError
 from streams.profiles import Position
 from streams.storage.client import RESTORE_SETTINGS
 from streams.storage.commit import MAX_SEQ
+from streams.storage.page_rows import PAGE_ROWS
 
 __all__ = [
     "Change",
@@ -219,7 +220,7 @@ def _others(column: pa.ListArray) -> dict[str, StoredSegments]:
 def derive_last_commit(client: Client, partition: int, version: int) -> None:
     """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
     others = _OTHER_CHANGES_OF_COMMIT, _OTHER_SIZES_OF_COMMIT
-    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _LINKS_OF_COMMIT):
+    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _LINKS_OF_COMMIT, *PAGE_ROWS):
         client.command(statement, parameters={"partition": partition, "version": version})
 
 

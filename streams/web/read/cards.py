@@ -1,0 +1,221 @@
+"""Persona cards: who a segment is, with the evidence. From the sample: bounded, hence the intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from clickhouse_connect.driver.client import Client
+
+from streams.web.read._rows import first_segmentation, rows
+from streams.web.read.content import ContentPiece, content_pieces
+from streams.web.read.names import Lift, name_of, segment_lifts, segment_names, segment_words
+from streams.web.read.sizes import SizesOverTime, sizes_over_time
+
+__all__ = ["Card", "Figure", "LikedContent", "TypicalPerson", "segment_card"]
+
+_SIZE = """
+SELECT sumIf(people, segment = {segment:Int64}), sum(people) FROM segment_sizes_now
+WHERE segmentation = {segmentation:String} AND segment >= -1
+"""
+_VALUE = """
+SELECT key, total, squares, people, sampled, total_all, people_all, sampled_all FROM segment_evidence
+WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind = 'value' ORDER BY key
+"""
+_CLOCK = """
+SELECT kind, toUInt8(key), share FROM segment_cards
+WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind IN ('hour', 'weekday')
+"""
+_SAMPLED = """
+SELECT sampled, sampled_at FROM segment_evidence
+WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind = ''
+"""
+_PEOPLE = """
+SELECT profile_id, event_count, last_seen, traits, features FROM people_sample FINAL
+WHERE event_count > 0 AND mapContains(segments, {segmentation:String})
+  AND segments[{segmentation:String}] = {segment:Int64}
+ORDER BY sample_key LIMIT {most:UInt32}
+"""
+_VECTORS = """
+SELECT toString(content_id), vector, space_id FROM content FINAL
+WHERE content_id IN {ids:Array(UInt64)} AND status = 'ok'
+"""
+#: Lifts of a kind, pieces of content, pieces whose middle is sought, people looked at, people shown.
+_MOST, _PIECES, _MIDDLE, _LOOKED_AT, _TYPICAL = 12, 6, 40, 300, 3
+_KINDS = ("category", "event", "trait")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A mean a person with its 95 % interval, beside everybody's mean.
+
+    orders, sessions, events: how many ever; revenue, price: money in the shop's own currency; recency_days: days from
+    the last order to the last visit, of those who ordered.
+    """
+
+    key: str
+    mean: float
+    low: float
+    high: float
+    mean_all: float
+
+
+@dataclass(frozen=True, slots=True)
+class LikedContent:
+    """Content that a segment's people touch; `lift` against everybody, None in a list that isn't about lift."""
+
+    piece: ContentPiece
+    people: int
+    lift: float
+    low: float
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalPerson:
+    """A person near the middle of the segment; `top` is what they do most."""
+
+    profile_id: str
+    event_count: int
+    last_seen: datetime
+    traits: dict[str, str]
+    top: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A persona card. `hours` and `weekdays` (Monday first) are shares of people by their busiest one, in UTC."""
+
+    segmentation: str
+    segment: int
+    name: str
+    name_evidence: list[Lift]
+    people: int
+    share: float
+    sampled: int
+    sampled_at: datetime | None
+    trend: SizesOverTime
+    lifts: list[Lift]
+    value: list[Figure]
+    hours: list[float]
+    weekdays: list[float]
+    top_content: list[LikedContent]
+    medoid_content: list[LikedContent]
+    typical: list[TypicalPerson]
+
+
+def segment_card(client: Client, segment: int, segmentation: str = "") -> Card | None:
+    """Return the card of a segment; None: nobody is in it."""
+    name = first_segmentation(client, segmentation)
+    asked = {"segmentation": name, "segment": segment}
+    people, everybody = rows(client, _SIZE, **asked)[0]
+    if not people:
+        return None
+    sampled = rows(client, _SAMPLED, **asked)
+    lifts = segment_lifts(client, name, _KINDS, segment, _MOST).get(segment, [])
+    words = segment_words(client, name, segment)[segment]
+    top, middle = _content(client, name, segment)
+    hours, weekdays = _clock(client, asked)
+    return Card(
+        segmentation=name,
+        segment=segment,
+        name=segment_names(client, name).get(segment, ""),
+        name_evidence=name_of(lifts, words),
+        people=people,
+        share=people / everybody,
+        sampled=sampled[0][0] if sampled else 0,
+        sampled_at=sampled[0][1] if sampled else None,
+        trend=sizes_over_time(client, name, minutes=60),
+        lifts=sorted(lifts, key=lambda lift: -lift.low),
+        value=[_figure(row) for row in rows(client, _VALUE, **asked)],
+        hours=hours,
+        weekdays=weekdays,
+        top_content=top,
+        medoid_content=middle,
+        typical=_typical(client, asked),
+    )
+
+
+def _figure(row: tuple[Any, ...]) -> Figure:
+    """Take recency and price over those who have one, the rest over all: who ordered nothing has 0 orders."""
+    key, total, squares, people, sampled, total_all, people_all, sampled_all = row
+    had = key in {"recency_days", "price"}
+    n = people if had else sampled
+    mean = total / n
+    half = 1.96 * math.sqrt(max(squares / n - mean * mean, 0.0) / n)
+    return Figure(key, mean, mean - half, mean + half, total_all / (people_all if had else sampled_all))
+
+
+def _clock(client: Client, asked: Mapping[str, object]) -> tuple[list[float], list[float]]:
+    hours, weekdays = [0.0] * 24, [0.0] * 7
+    for kind, at, share in rows(client, _CLOCK, **asked):
+        (hours if kind == "hour" else weekdays)[at] = share
+    return hours, weekdays
+
+
+def _content(client: Client, name: str, segment: int) -> tuple[list[LikedContent], list[LikedContent]]:
+    """Return the content the segment surely likes more than others, and that in the middle of what it touches."""
+    liked = segment_lifts(client, name, ("content",), segment, _MIDDLE).get(segment, [])
+    pieces = content_pieces(client, [int(entry.key) for entry in liked])
+    shown = [LikedContent(pieces[e.key], e.people, e.lift, e.low) for e in liked if e.key in pieces]
+    vectors = _vectors(client, [int(entry.key) for entry in liked])
+    near = _nearest({e.piece.content_id: e.people for e in shown}, vectors)
+    by_id = {entry.piece.content_id: entry for entry in shown}
+    titled = [entry for entry in shown if entry.piece.title or entry.piece.image_url]
+    return titled[:_PIECES], [by_id[content] for content in near[:_TYPICAL]]
+
+
+def _vectors(client: Client, ids: Sequence[int]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return vectors of the space that most of this content is in."""
+    found = rows(client, _VECTORS, ids=list(ids)) if ids else []
+    spaces = [space for *_, space in found]
+    space = max(set(spaces), key=spaces.count, default="")
+    return {content: np.asarray(vector, np.float64) for content, vector, of in found if of == space}
+
+
+def _nearest(weights: Mapping[str, int], vectors: Mapping[str, npt.NDArray[np.float64]]) -> list[str]:
+    """Return ids, the nearest to the weighted mean first (cosine)."""
+    known = [content for content in weights if content in vectors]
+    if not known:
+        return []
+    points = np.array([vectors[content] for content in known])
+    points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+    middle = np.average(points, axis=0, weights=[weights[content] for content in known])
+    return [known[i] for i in np.argsort(-(points @ middle), kind="stable")]
+
+
+def _typical(client: Client, asked: Mapping[str, object]) -> list[TypicalPerson]:
+    """Return the people whose shares of categories and events are nearest to the segment's mean (Hellinger)."""
+    found = rows(client, _PEOPLE, **asked, most=_LOOKED_AT)
+    shares = [_shares(features) for *_, features in found]
+    keys = {key: i for i, key in enumerate(sorted({key for one in shares for key in one}))}
+    points = np.zeros((len(found), len(keys)))
+    for row, one in enumerate(shares):
+        for key, share in one.items():
+            points[row, keys[key]] = math.sqrt(share)
+    distance = np.linalg.norm(points - points.mean(axis=0), axis=1) if len(found) else np.empty(0)
+    return [
+        TypicalPerson(profile_id, events, seen, traits, _most(features))
+        for i in np.argsort(distance, kind="stable")[:_TYPICAL]
+        for profile_id, events, seen, traits, features in [found[i]]
+    ]
+
+
+def _shares(features: Mapping[str, float]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for prefix in ("category/", "event/"):
+        of = {key: value for key, value in features.items() if key.startswith(prefix) and value > 0}
+        total = sum(of.values())
+        shares |= {key: value / total for key, value in of.items()}
+    return shares
+
+
+def _most(features: Mapping[str, float]) -> list[str]:
+    of = {key: value for key, value in features.items() if key.startswith("category/")} or {
+        key: value for key, value in features.items() if key.startswith("event/")
+    }
+    return [key.split("/", 1)[1] for key in sorted(of, key=lambda key: -of[key])[:3]]

@@ -1,0 +1,153 @@
+"""How many people each segment has: now, and over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from clickhouse_connect.driver.client import Client
+
+from streams.web.read._rows import UNASSIGNED, first_segmentation, rows
+from streams.web.read.names import segment_names
+
+__all__ = ["Segment", "SegmentsNow", "SizesOverTime", "segments_now", "sizes_over_time"]
+
+_NOW = """
+SELECT segment, people, model_version, updated_at FROM segment_sizes_now WHERE segmentation = {segmentation:String}
+"""
+_MINTED = """
+SELECT segment, argMax(cause, model_version), min(minted_at)
+FROM segments FINAL
+WHERE segmentation IN ({segmentation:String}, '') AND has({segments:Array(Int64)}, segment)
+GROUP BY segment
+"""
+#: The newest row of each bucket and partition; a bucket's newest minute is the one with the highest version.
+_BUCKETS = """
+SELECT intDiv(toUnixTimestamp(minute), {step:UInt32}) AS bucket, kafka_partition, argMax(people, version)
+FROM segment_sizes_by_minute FINAL
+WHERE segmentation = {segmentation:String} AND minute >= fromUnixTimestamp({since:UInt32})
+  AND minute < fromUnixTimestamp({until:UInt32})
+GROUP BY bucket, kafka_partition
+ORDER BY bucket
+"""
+_BEFORE = """
+SELECT kafka_partition, argMax(people, version)
+FROM segment_sizes_by_minute FINAL
+WHERE segmentation = {segmentation:String} AND minute < fromUnixTimestamp({at:UInt32})
+  AND minute >= fromUnixTimestamp({at:UInt32}) - INTERVAL {days:UInt32} DAY
+GROUP BY kafka_partition
+"""
+#: A partition without a commit for so long had none before either, or somebody asks for years.
+_LOOK_BACK_DAYS = 7
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as it is now; `change_1h` is None while there is no hour to compare with.
+
+    `share` is of the people who have a segment; `cause` says why it came to be (`minted_at`).
+    """
+
+    segment: int
+    name: str
+    people: int
+    share: float
+    change_1h: int | None
+    cause: str
+    minted_at: datetime | None
+    model_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsNow:
+    """All segments of a segmentation, the biggest first; `at` is the newest commit they stand for."""
+
+    at: datetime | None
+    segmentation: str
+    model_version: int
+    people: int
+    unassigned: int
+    segments: list[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class SizesOverTime:
+    """People per segment at each of `times` (the end of a step); None: nothing is known of that time."""
+
+    segmentation: str
+    step_s: int
+    times: list[datetime]
+    people: dict[int, list[int | None]]
+
+
+def segments_now(client: Client, segmentation: str = "") -> SegmentsNow:
+    """Return the segments that have people now."""
+    name = first_segmentation(client, segmentation)
+    sizes = rows(client, _NOW, segmentation=name)
+    found = {segment: people for segment, people, *_ in sizes}
+    at = max((row[3] for row in sizes), default=None)
+    version = max((row[2] for row in sizes), default=0)
+    held = {segment: people for segment, people in found.items() if segment > UNASSIGNED and people}
+    total = sum(held.values())
+    minted = {row[0]: row[1:] for row in rows(client, _MINTED, segmentation=name, segments=list(held))}
+    before = _sizes_at(client, name, datetime.now(UTC) - timedelta(hours=1))
+    names = segment_names(client, name)
+    segments = [
+        Segment(
+            segment=segment,
+            name=names.get(segment, ""),
+            people=people,
+            share=people / total,
+            change_1h=None if before is None else people - before.get(segment, 0),
+            cause=minted.get(segment, ("", None))[0],
+            minted_at=minted.get(segment, ("", None))[1],
+            model_version=version,
+        )
+        for segment, people in sorted(held.items(), key=lambda entry: -entry[1])
+    ]
+    return SegmentsNow(at, name, version, total, found.get(UNASSIGNED, 0), segments)
+
+
+def sizes_over_time(
+    client: Client, segmentation: str = "", *, minutes: int = 60, points: int = 120, until: datetime | None = None
+) -> SizesOverTime:
+    """Return at most `points` sizes of the last `minutes` before `until` (now), whole minutes apart."""
+    name = first_segmentation(client, segmentation)
+    step_s = max(1, -(-minutes // points)) * _MINUTE_S
+    end = int((until or datetime.now(UTC)).timestamp()) // step_s + 1
+    start = end - -(-minutes * _MINUTE_S // step_s)
+    asked = {"segmentation": name, "step": step_s, "since": start * step_s, "until": end * step_s}
+    found: dict[int, dict[int, Mapping[int, int]]] = {}
+    for bucket, partition, people in rows(client, _BUCKETS, **asked):
+        found.setdefault(bucket, {})[partition] = people
+    held = _by_partition(client, name, start * step_s)
+    sums: list[dict[int, int] | None] = []
+    for bucket in range(start, end):
+        held |= found.get(bucket, {})
+        sums.append(_sum(held) if held else None)
+    present = sorted({segment for one in sums if one for segment in one if segment > UNASSIGNED})
+    return SizesOverTime(
+        segmentation=name,
+        step_s=step_s,
+        times=[datetime.fromtimestamp((bucket + 1) * step_s, UTC) for bucket in range(start, end)],
+        people={segment: [None if one is None else one.get(segment, 0) for one in sums] for segment in present},
+    )
+
+
+def _sizes_at(client: Client, name: str, at: datetime) -> dict[int, int] | None:
+    held = _by_partition(client, name, int(at.timestamp()))
+    return _sum(held) if held else None
+
+
+def _by_partition(client: Client, name: str, at_s: int) -> dict[int, Mapping[int, int]]:
+    return dict(rows(client, _BEFORE, segmentation=name, at=at_s, days=_LOOK_BACK_DAYS))
+
+
+def _sum(partitions: Mapping[int, Mapping[int, int]]) -> dict[int, int]:
+    total: dict[int, int] = {}
+    for people in partitions.values():
+        for segment, n in people.items():
+            total[segment] = total.get(segment, 0) + n
+    return total
