@@ -1,4 +1,4 @@
-"""Answers of the read layer for many who look at once: each question is asked at most once at a time, and kept a moment."""
+"""Answers of the read layer for many who ask at once: a question is asked once at a time, its answer kept a moment."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _KEEP_S = 1.0
 _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.segment_card: 10.0,
     read.segment_names: 10.0,
+    read.segment_evidence: 10.0,
     read.flows: 5.0,
     read.stability: 5.0,
     read.health: 2.0,

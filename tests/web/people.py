@@ -79,10 +79,10 @@ def _commit(
             previous_segment=previous,
             segment_since_us=at_us,
         ),
+        marks={},
+        links=[],
         segment_people=dict(zip(labels.tolist(), counts.tolist(), strict=True)),
-        others=[
-            OtherSegments("value", turn + 1, people % 3, people % 3 if turn else previous, at_us, {0: n, 1: 0})
-        ],
+        others=[OtherSegments("value", turn + 1, people % 3, people % 3 if turn else previous, at_us, {0: n, 1: 0})],
     )
 
 

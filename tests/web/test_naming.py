@@ -10,10 +10,18 @@ from streams.web.naming import Evidence, Lift, distinctive_terms, keep_names, li
 from streams.web.naming.terms import tokens
 
 KITCHEN = {
-    "Cast iron skillet": 40.0, "Small skillet": 30.0, "Copper saucepan": 25.0, "铸铁煎锅": 30.0, "不粘煎锅": 20.0,
+    "Cast iron skillet": 40.0,
+    "Small skillet": 30.0,
+    "Copper saucepan": 25.0,
+    "铸铁煎锅": 30.0,
+    "不粘煎锅": 20.0,
 }
 RUNNING = {
-    "Trail running shoes": 50.0, "Light running vest": 30.0, "Copper bottle": 5.0, "越野跑鞋": 30.0, "轻便跑鞋": 20.0,
+    "Trail running shoes": 50.0,
+    "Light running vest": 30.0,
+    "Copper bottle": 5.0,
+    "越野跑鞋": 30.0,
+    "轻便跑鞋": 20.0,
 }
 
 

@@ -79,7 +79,8 @@ SELECT segmentation, toStartOfHour(at) AS hour, 4294967295 AS kafka_partition, v
        max(segment_changes.model_version) AS model_version, count() AS changes, uniqState(profile_id) AS people,
        max(segment_changes.committed_at) AS committed_at
 FROM segment_changes FINAL
-WHERE to_segment != -3
+WHERE to_segment != -3 AND segment_changes.committed_at <
+      (SELECT if(count() = 0, now64(3), min(c.committed_at)) FROM segment_flow_counts AS c WHERE c.kafka_partition != 4294967295)
 GROUP BY segmentation, hour, version, from_segment, to_segment;
 
 CREATE OR REPLACE VIEW segment_flows AS

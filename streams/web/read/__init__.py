@@ -7,15 +7,15 @@ from streams.web.read.cards import Card, Figure, LikedContent, TypicalPerson, se
 from streams.web.read.content import ContentPiece, content_pieces
 from streams.web.read.health import Alert, Freshness, Health, Partition, alerts, freshness, health
 from streams.web.read.moves import Flow, Flows, ModelVersion, Stability, StabilityPoint, flows, stability
-from streams.web.read.names import Lift, segment_names
+from streams.web.read.names import segment_evidence, segment_names
 from streams.web.read.overview import Overview, overview
 from streams.web.read.people import Change, Link, Person, PersonRow, people, person
 from streams.web.read.sizes import Segment, SegmentsNow, SizesOverTime, segments_now, sizes_over_time
 
 __all__ = [
-    "Alert", "Card", "Change", "ContentPiece", "Figure", "Flow", "Flows", "Freshness", "Health", "Lift",
-    "LikedContent", "Link", "ModelVersion", "Overview", "Partition", "Person", "PersonRow", "Segment", "SegmentsNow",
-    "SizesOverTime", "Stability", "StabilityPoint", "TypicalPerson", "alerts", "content_pieces", "flows", "freshness",
-    "health", "overview", "people", "person", "segment_card", "segment_names", "segmentations", "segments_now",
-    "sizes_over_time", "stability",
+    "Alert", "Card", "Change", "ContentPiece", "Figure", "Flow", "Flows", "Freshness", "Health", "LikedContent", "Link",
+    "ModelVersion", "Overview", "Partition", "Person", "PersonRow", "Segment", "SegmentsNow", "SizesOverTime",
+    "Stability", "StabilityPoint", "TypicalPerson", "alerts", "content_pieces", "flows", "freshness", "health",
+    "overview", "people", "person", "segment_card", "segment_evidence", "segment_names", "segmentations",
+    "segments_now", "sizes_over_time", "stability",
 ]  # fmt: skip

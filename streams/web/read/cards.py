@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
+from streams.web.naming import Lift, SegmentName
 from streams.web.read._rows import first_segmentation, rows
 from streams.web.read.content import ContentPiece, content_pieces
-from streams.web.read.names import Lift, name_of, segment_lifts, segment_names, segment_words
+from streams.web.read.names import segment_lifts, segment_names
 from streams.web.read.sizes import SizesOverTime, sizes_over_time
 
 __all__ = ["Card", "Figure", "LikedContent", "TypicalPerson", "segment_card"]
@@ -92,8 +93,7 @@ class Card:
 
     segmentation: str
     segment: int
-    name: str
-    name_evidence: list[Lift]
+    name: SegmentName
     people: int
     share: float
     sampled: int
@@ -117,14 +117,12 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
         return None
     sampled = rows(client, _SAMPLED, **asked)
     lifts = segment_lifts(client, name, _KINDS, segment, _MOST).get(segment, [])
-    words = segment_words(client, name, segment)[segment]
     top, middle = _content(client, name, segment)
     hours, weekdays = _clock(client, asked)
     return Card(
         segmentation=name,
         segment=segment,
-        name=segment_names(client, name).get(segment, ""),
-        name_evidence=name_of(lifts, words),
+        name=segment_names(client, name).get(segment, SegmentName("")),
         people=people,
         share=people / everybody,
         sampled=sampled[0][0] if sampled else 0,

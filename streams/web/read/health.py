@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -21,9 +22,12 @@ FROM positions ORDER BY kafka_partition
 """
 _DEAD_LETTERS = "SELECT dlq_reason, count() FROM dead_letters FINAL GROUP BY dlq_reason ORDER BY count() DESC"
 _LINKS = "SELECT what, reason, sum(links) FROM identity_counts GROUP BY what, reason ORDER BY what, reason"
-_COLUMNS = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'segment_alerts'"
 _ALERTS = """
-SELECT {columns} FROM segment_alerts FINAL ORDER BY starts_at DESC LIMIT {most:UInt32}
+SELECT fingerprint, status, alertname, segmentation, segment, segments, severity, confidence, size, starts_at, last_at,
+       ends_at, share_before, share_now, model_version, labels, annotations, silenced
+FROM segment_alerts FINAL
+ORDER BY starts_at DESC
+LIMIT {most:UInt32}
 """
 
 
@@ -53,17 +57,26 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A shift of segments that was noticed; `details` are all columns of its row as text."""
+    """A shift of segments that was noticed; see docs/tables.md, `segment_alerts`. `ends_at` is None while it fires."""
 
     fingerprint: str
     status: str
-    kind: str
+    alertname: str
     segmentation: str
-    segment: int | None
-    summary: str
-    starts_at: datetime | None
+    segment: int
+    segments: list[int]
+    severity: str
+    confidence: float
+    size: float
+    starts_at: datetime
+    last_at: datetime
     ends_at: datetime | None
-    details: dict[str, str]
+    share_before: dict[int, float]
+    share_now: dict[int, float]
+    model_version: int
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    silenced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +110,11 @@ def health(client: Client, *, minutes: int = 60) -> Health:
 
 
 def alerts(client: Client, *, limit: int = 100) -> list[Alert]:
-    """Return the newest alerts; none while there is no table `segment_alerts`."""
-    names = [row[0] for row in rows(client, _COLUMNS)]
-    if "starts_at" not in names:
-        return []
-    found = rows(client, _ALERTS.replace("{columns}", ", ".join(f"`{name}`" for name in names)), most=limit)
-    return [_alert(dict(zip(names, row, strict=True))) for row in found]
+    """Return the newest alerts, firing or resolved."""
+    return [_alert(row) for row in rows(client, _ALERTS, most=limit)]
 
 
-def _alert(row: dict[str, object]) -> Alert:
-    def moment(name: str) -> datetime | None:
-        value = row.get(name)
-        return value if isinstance(value, datetime) and value.year > 1970 else None
-
-    def text(*names: str) -> str:
-        return next((str(row[name]) for name in names if row.get(name) not in {None, ""}), "")
-
-    segment = row.get("segment")
-    return Alert(
-        fingerprint=text("fingerprint"),
-        status=text("status"),
-        kind=text("kind", "alert", "alertname"),
-        segmentation=text("segmentation"),
-        segment=segment if isinstance(segment, int) else None,
-        summary=text("summary", "message", "description"),
-        starts_at=moment("starts_at"),
-        ends_at=moment("ends_at"),
-        details={name: str(value) for name, value in row.items()},
-    )
+def _alert(row: tuple[Any, ...]) -> Alert:
+    *before, ends_at, share_before, share_now, version, labels, annotations, silenced = row
+    ended = ends_at if before[1] == "resolved" else None
+    return Alert(*before, ended, share_before, share_now, version, labels, annotations, bool(silenced))

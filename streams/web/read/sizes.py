@@ -97,7 +97,7 @@ def segments_now(client: Client, segmentation: str = "") -> SegmentsNow:
     segments = [
         Segment(
             segment=segment,
-            name=names.get(segment, ""),
+            name=names[segment].text if segment in names else "",
             people=people,
             share=people / total,
             change_1h=None if before is None else people - before.get(segment, 0),
