@@ -461,6 +461,210 @@ CREATE TABLE IF NOT EXISTS alert_silences ON CLUSTER '{cluster}'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/alert_silences', '{replica}', updated_at)
 ORDER BY silence_id;
 
+CREATE TABLE IF NOT EXISTS segment_sizes_by_minute ON CLUSTER '{cluster}'
+(
+    segmentation    LowCardinality(String),
+    minute          DateTime('UTC'),
+    kafka_partition UInt32,
+    version         UInt64,
+    people          Map(Int64, UInt64),
+    model_version   UInt64
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_sizes_by_minute', '{replica}', version)
+ORDER BY (segmentation, minute, kafka_partition);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS segment_sizes_by_minute_of_commits ON CLUSTER '{cluster}' TO segment_sizes_by_minute AS
+SELECT segmentation, toStartOfMinute(updated_at) AS minute, kafka_partition, version, segment_people AS people, model_version
+FROM profiles
+WHERE kind = 'position';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS other_segment_sizes_by_minute_of_commits ON CLUSTER '{cluster}' TO segment_sizes_by_minute AS
+SELECT other.segmentation AS segmentation, toStartOfMinute(updated_at) AS minute, kafka_partition, version,
+       CAST(groupArray((other.segment, other.people)), 'Map(Int64, UInt64)') AS people, max(other.model_version) AS model_version
+FROM profiles
+ARRAY JOIN other_people AS other
+WHERE kind = 'position'
+GROUP BY segmentation, minute, kafka_partition, version;
+
+CREATE TABLE IF NOT EXISTS segment_flow_counts ON CLUSTER '{cluster}'
+(
+    segmentation    LowCardinality(String),
+    hour            DateTime('UTC'),
+    kafka_partition UInt32,
+    version         UInt64,
+    from_segment    Int64,
+    to_segment      Int64,
+    model_version   UInt64,
+    changes         UInt64,
+    people          AggregateFunction(uniq, String),
+    committed_at    DateTime64(3, 'UTC'),
+    INDEX by_commit committed_at TYPE minmax
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_flow_counts', '{replica}')
+ORDER BY (segmentation, hour, kafka_partition, version, from_segment, to_segment);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS segment_flow_counts_of_commits ON CLUSTER '{cluster}' TO segment_flow_counts AS
+SELECT segmentation, toStartOfHour(segment_since) AS hour, kafka_partition, version,
+       if(previous_segment = -3, -2, previous_segment) AS from_segment, segment AS to_segment, max(profiles.model_version) AS model_version,
+       count() AS changes, uniqState(profile_id) AS people, max(updated_at) AS committed_at
+FROM profiles
+WHERE kind = 'person' AND segment != previous_segment AND segment != -3
+GROUP BY segmentation, hour, kafka_partition, version, from_segment, to_segment;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS other_segment_flow_counts_of_commits ON CLUSTER '{cluster}' TO segment_flow_counts AS
+SELECT other.segmentation AS segmentation, toStartOfHour(fromUnixTimestamp64Micro(other.since_us)) AS hour, kafka_partition,
+       version, if(other.previous_segment = -3, -2, other.previous_segment) AS from_segment, other.segment AS to_segment,
+       max(other.model_version) AS model_version, count() AS changes, uniqState(profile_id) AS people,
+       max(updated_at) AS committed_at
+FROM profiles
+ARRAY JOIN other_segments AS other
+WHERE kind = 'person' AND other.segment != other.previous_segment AND other.segment != -3
+GROUP BY segmentation, hour, kafka_partition, version, from_segment, to_segment;
+
+CREATE OR REPLACE VIEW segment_flows ON CLUSTER '{cluster}' AS
+SELECT hour, model_version, from_segment, to_segment, uniqMerge(segment_flow_counts.people) AS people,
+       sum(segment_flow_counts.changes) AS changes, segmentation
+FROM segment_flow_counts FINAL
+GROUP BY hour, model_version, from_segment, to_segment, segmentation;
+
+CREATE OR REPLACE VIEW positions ON CLUSTER '{cluster}' AS
+SELECT kafka_partition, next_offset, accepted, duplicates, late, clamped, model_version, updated_at
+FROM profiles FINAL
+WHERE startsWith(profile_id, '\0position/') AND kind = 'position';
+
+CREATE VIEW IF NOT EXISTS segment_sizes_now ON CLUSTER '{cluster}' AS
+SELECT segmentation, segment, sum(n) AS people, max(version_of_model) AS model_version, max(at) AS updated_at
+FROM
+(
+    SELECT toString(segmentation) AS segmentation, entry.1 AS segment, entry.2 AS n, model_version AS version_of_model,
+           updated_at AS at
+    FROM profiles FINAL
+    ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
+    WHERE startsWith(profile_id, '\0position/') AND kind = 'position'
+    UNION ALL
+    SELECT other.1 AS segmentation, other.2 AS segment, other.3 AS n, other.4 AS version_of_model, updated_at AS at
+    FROM profiles FINAL
+    ARRAY JOIN other_people AS other
+    WHERE startsWith(profile_id, '\0position/') AND kind = 'position'
+)
+GROUP BY segmentation, segment;
+
+ALTER TABLE commits ON CLUSTER '{cluster}' ADD INDEX IF NOT EXISTS by_time committed_at TYPE minmax;
+
+ALTER TABLE commits ON CLUSTER '{cluster}' MATERIALIZE INDEX by_time;
+
+CREATE TABLE IF NOT EXISTS people_sample ON CLUSTER '{cluster}'
+(
+    sample_key  UInt64,
+    profile_id  String,
+    version     UInt64,
+    segments    Map(String, Int64),
+    event_count UInt64,
+    first_seen  DateTime64(6, 'UTC'),
+    last_seen   DateTime64(6, 'UTC'),
+    traits      Map(String, String),
+    features    Map(LowCardinality(String), Float64),
+    touched     Array(UInt64),
+    layout      UInt64,
+    state       String CODEC(LZ4),
+    updated_at  DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/people_sample', '{replica}', version)
+ORDER BY (sample_key, profile_id)
+SETTINGS index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS people_sample_of_commits ON CLUSTER '{cluster}' TO people_sample AS
+SELECT cityHash64(profile_id) AS sample_key, profile_id, version,
+       CAST(arrayConcat([(toString(segmentation), segment)], arrayMap(o -> (o.1, o.2), other_segments)), 'Map(String, Int64)')
+           AS segments,
+       event_count, first_seen, last_seen, traits, features, touched, layout,
+       if(sample_key < 1152921504606846976, profiles.state, '') AS state, updated_at
+FROM profiles
+WHERE kind = 'person' AND sample_key < 4611686018427387904;
+
+CREATE TABLE IF NOT EXISTS segment_evidence ON CLUSTER '{cluster}'
+(
+    segmentation LowCardinality(String),
+    segment      Int64,
+    kind         LowCardinality(String),
+    key          String,
+    people       UInt64,
+    total        Float64,
+    squares      Float64,
+    sampled      UInt64,
+    total_all    Float64,
+    squares_all  Float64,
+    people_all   UInt64,
+    sampled_all  UInt64,
+    sampled_at   DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (segmentation, segment, kind, key);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS segment_evidence_of_sample ON CLUSTER '{cluster}' REFRESH AFTER 15 SECOND TO segment_evidence AS
+SELECT segmentation, segment, kind, key, people, total, squares,
+       sumIf(people, kind = '') OVER (PARTITION BY segmentation, segment) AS sampled,
+       sum(total) OVER (PARTITION BY segmentation, kind, key) AS total_all,
+       sum(squares) OVER (PARTITION BY segmentation, kind, key) AS squares_all,
+       sum(people) OVER (PARTITION BY segmentation, kind, key) AS people_all,
+       sumIf(people, kind = '') OVER (PARTITION BY segmentation) AS sampled_all,
+       at AS sampled_at
+FROM
+(
+    SELECT label.1 AS segmentation, label.2 AS segment, item.1 AS kind, item.2 AS key, count() AS people,
+           sum(item.3) AS total, sum(item.3 * item.3) AS squares, max(updated_at) AS at
+    FROM
+    (
+        SELECT segments, updated_at,
+               CAST(features, 'Array(Tuple(String, Float64))') AS numbers,
+               arrayFilter(n -> startsWith(n.1, 'category/'), numbers) AS categories,
+               arrayFilter(n -> startsWith(n.1, 'event/'), numbers) AS events,
+               greatest(arraySum(n -> n.2, categories), 1e-9) AS of_categories,
+               greatest(arraySum(n -> n.2, events), 1e-9) AS of_events,
+               arrayConcat(
+                   [('', '', 1.)],
+                   arrayMap(n -> ('category', substring(n.1, 10), n.2 / of_categories), categories),
+                   arrayMap(n -> ('event', substring(n.1, 7), n.2 / of_events), events),
+                   arrayMap(t -> ('trait', concat(t.1, '=', t.2), 1.), CAST(traits, 'Array(Tuple(String, String))')),
+                   arrayMap(c -> ('content', toString(c), 1.), arrayDistinct(touched)),
+                   [('hour', toString(toUInt8(features['busiest_hour'])), 1.),
+                    ('weekday', toString(toUInt8(features['busiest_weekday'])), 1.),
+                    ('value', 'orders', features['orders/count']),
+                    ('value', 'revenue', features['orders/amount']),
+                    ('value', 'sessions', features['sessions']),
+                    ('value', 'events', toFloat64(event_count))],
+                   if(mapContains(features, 'orders/recency_days'),
+                      [('value', 'recency_days', features['orders/recency_days'])], []),
+                   if(mapContains(features, 'price/mean'), [('value', 'price', features['price/mean'])], [])
+               ) AS items
+        FROM (SELECT * FROM people_sample FINAL WHERE event_count > 0 ORDER BY sample_key LIMIT 10000)
+    )
+    ARRAY JOIN CAST(segments, 'Array(Tuple(String, Int64))') AS label
+    ARRAY JOIN items AS item
+    WHERE segment >= -1
+    GROUP BY segmentation, segment, kind, key
+)
+ORDER BY segmentation, segment, kind, total DESC
+LIMIT 200 BY segmentation, segment, kind
+SETTINGS max_threads = 1;
+
+CREATE VIEW IF NOT EXISTS segment_cards ON CLUSTER '{cluster}' AS
+SELECT segmentation, segment, kind, key, people, sampled,
+       total / sampled AS share,
+       total_all / sampled_all AS share_all,
+       share / share_all AS lift,
+       lift * exp(-1.96 * spread) AS low,
+       lift * exp(1.96 * spread) AS high,
+       (sampled_all - sampled) AS others,
+       if(others > 0, (total_all - total) / others, 0) AS share_others,
+       greatest(squares / sampled - share * share, 0) / sampled AS noise,
+       if(others > 0, greatest((squares_all - squares) / others - share_others * share_others, 0) / others, 0) AS noise_others,
+       sampled / sampled_all AS part,
+       sqrt(pow(1 / share - part / share_all, 2) * noise + pow((1 - part) / share_all, 2) * noise_others) AS spread,
+       sampled_at
+FROM segment_evidence
+WHERE kind NOT IN ('', 'value') AND total > 0;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -547,3 +751,21 @@ ENGINE = Distributed('{cluster}', currentDatabase(), alert_deliveries);
 
 CREATE TABLE IF NOT EXISTS alert_silences_all ON CLUSTER '{cluster}' AS alert_silences
 ENGINE = Distributed('{cluster}', currentDatabase(), alert_silences);
+
+CREATE TABLE IF NOT EXISTS segment_sizes_by_minute_all ON CLUSTER '{cluster}' AS segment_sizes_by_minute
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_sizes_by_minute);
+
+CREATE TABLE IF NOT EXISTS segment_flow_counts_all ON CLUSTER '{cluster}' AS segment_flow_counts
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_flow_counts);
+
+CREATE TABLE IF NOT EXISTS segment_sizes_now_all ON CLUSTER '{cluster}' AS segment_sizes_now
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_sizes_now);
+
+CREATE TABLE IF NOT EXISTS people_sample_all ON CLUSTER '{cluster}' AS people_sample
+ENGINE = Distributed('{cluster}', currentDatabase(), people_sample);
+
+CREATE TABLE IF NOT EXISTS segment_evidence_all ON CLUSTER '{cluster}' AS segment_evidence
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_evidence);
+
+CREATE TABLE IF NOT EXISTS segment_cards_all ON CLUSTER '{cluster}' AS segment_cards
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_cards);
