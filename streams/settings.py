@@ -30,6 +30,7 @@ __all__ = [
     "ProfilerSettings",
     "SegmentationSettings",
     "Settings",
+    "WebSettings",
     "load_settings",
 ]
 
@@ -150,6 +151,21 @@ class ControlSettings(_Section, frozen=True):
     instance_id: str = "control-0"
 
 
+class WebSettings(_Section, frozen=True):
+    """The page and the API."""
+
+    instance_id: str = "web-0"
+    #: loopback: who can reach it, reads the page; the API asks for a token everywhere
+    host: str = "127.0.0.1"
+    #: the embedded stack takes another one when this is taken
+    port: int = 8642
+    #: names that the page may be called by besides loopback's, e.g. "segments.example.com"; others are refused
+    hosts: list[str] = []
+    #: requests of one token (or, without one, of one address) a minute, and at once
+    rate_per_minute: int = 600
+    burst: int = 60
+
+
 class FeatureSettings(_Section, frozen=True):
     """One declared feature; `kind` names the algebra, the rest are its parameters."""
 
@@ -204,6 +220,7 @@ class Settings(_Section, frozen=True):
     profiler: ProfilerSettings = ProfilerSettings()
     encoder: EncoderSettings = EncoderSettings()
     control: ControlSettings = ControlSettings()
+    web: WebSettings = WebSettings()
     #: the first, or only, segmentation: its segments are the column `segment` of `profiles`
     segmentation: SegmentationSettings = SegmentationSettings()
     #: those after the first `[[segmentation]]` of the file

@@ -159,7 +159,7 @@ def _content(client: Client, name: str, segment: int) -> tuple[list[LikedContent
     """Return the content the segment surely likes more than others, and that in the middle of what it touches."""
     liked = segment_lifts(client, name, ("content",), segment, _MIDDLE).get(segment, [])
     pieces = content_pieces(client, [int(entry.key) for entry in liked])
-    shown = [LikedContent(pieces[e.key], e.people, e.lift, e.low) for e in liked if e.key in pieces]
+    shown = [LikedContent(pieces[e.key], round(e.people), e.lift, e.low) for e in liked if e.key in pieces]
     vectors = _vectors(client, [int(entry.key) for entry in liked])
     near = _nearest({e.piece.content_id: e.people for e in shown}, vectors)
     by_id = {entry.piece.content_id: entry for entry in shown}

@@ -117,4 +117,5 @@ def alerts(client: Client, *, limit: int = 100) -> list[Alert]:
 def _alert(row: tuple[Any, ...]) -> Alert:
     *before, ends_at, share_before, share_now, version, labels, annotations, silenced = row
     ended = ends_at if before[1] == "resolved" else None
-    return Alert(*before, ended, share_before, share_now, version, labels, annotations, bool(silenced))
+    rest: tuple[Any, ...] = (ended, share_before, share_now, version, labels, annotations, bool(silenced))
+    return Alert(*before, *rest)

@@ -111,14 +111,12 @@ def person(client: Client, any_id: str, segmentation: str = "") -> Person | None
     ids = [profile_id, *(link.anonymous for link in links if link.status != "refused")]
     touched = rows(client, _TOUCHED, id=profile_id)[0][0]
     shown = content_pieces(client, touched[-_MOST_TOUCHES:])
-    return Person(
-        found[0][0],
-        any_id,
-        *found[0][1:],
-        links=links,
-        changes=_changes(client, profile_id, ids, first_segmentation(client, segmentation)),
-        touches=[shown[str(content)] for content in reversed(touched[-_MOST_TOUCHES:]) if str(content) in shown],
+    beside: tuple[Any, ...] = (
+        links,
+        _changes(client, profile_id, ids, first_segmentation(client, segmentation)),
+        [shown[str(content)] for content in reversed(touched[-_MOST_TOUCHES:]) if str(content) in shown],
     )
+    return Person(found[0][0], any_id, *found[0][1:], *beside)
 
 
 def people(
