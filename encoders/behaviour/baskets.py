@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,10 +11,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Basket", "Interactions", "Pairs"]
+__all__ = ["Basket", "Interactions", "Pairs", "Tell", "in_silence"]
 
 #: A pair of arrays of one length.
 Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+#: Told during a training what share of it is done.
+Tell = Callable[[float], None]
+
+
+def in_silence(_share: float) -> None:
+    """Tell nobody how far a training is."""
 
 
 class Basket(msgspec.Struct, frozen=True):

@@ -99,7 +99,7 @@ def install_anomaly(
     Parameters
     ----------
     module : torch.nn.Module
-        A `Discriminator` or a `Mixture`.
+        An `Unusual` or a `Mixture`.
     people : ndarray of float32, shape (n, dim)
         Real profiles, at least 8; some become golden inputs.
     models_dir, encoder_id, version, source

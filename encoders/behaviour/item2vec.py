@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from encoders.behaviour.baskets import Interactions, Pairs
+from encoders.behaviour.baskets import Interactions, Pairs, Tell, in_silence
 from encoders.behaviour.skipgram import Mode, train_table, windows
 
 __all__ = ["train_item2vec"]
@@ -15,7 +15,7 @@ __all__ = ["train_item2vec"]
 
 def train_item2vec(
     log: Interactions, *, mode: Mode = "skipgram", dim: int = 64, window: int = 5, negatives: int = 5, epochs: int = 8,
-    seed: int = 0,
+    seed: int = 0, tell: Tell = in_silence,
 ) -> npt.NDArray[np.float32]:  # fmt: skip
     """Return vectors float32 (items + 1, dim); row 0, the unknown's, is zero.
 
@@ -29,12 +29,15 @@ def train_item2vec(
         See `encoders.behaviour.skipgram.train_table`.
     dim, window, negatives, epochs, seed : int
         See there.
+    tell : callable
+        Told what share is done.
     """
 
     def shuffled() -> Iterator[Pairs]:
         random = np.random.default_rng(seed)
         rows = log.rows
-        for _ in range(epochs):
+        for epoch in range(epochs):
+            tell(epoch / epochs)
             order = np.lexsort((random.random(len(rows)), rows))
             things = log.items[order]
             yield things, windows(things, rows, window)

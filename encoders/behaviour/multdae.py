@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.behaviour.baskets import Interactions
+from encoders.behaviour.baskets import Interactions, Tell, in_silence
 from encoders.behaviour.skipgram import one_thread
 
 __all__ = ["Entries", "MultDAE", "loss_of", "train_multdae"]
@@ -93,7 +93,7 @@ def loss_of(model: MultDAE, baskets: Entries, dropout: float) -> torch.Tensor:
 
 def train_multdae(
     log: Interactions, *, dim: int = 16, epochs: int = 40, dropout: float = 0.5, learning_rate: float = 3e-3,
-    decay: float = 1e-5, seed: int = 0,
+    decay: float = 1e-5, seed: int = 0, tell: Tell = in_silence,
 ) -> MultDAE:  # fmt: skip
     """Train on everybody's basket.
 
@@ -111,6 +111,8 @@ def train_multdae(
         Of Adam.
     seed : int
         Of initial values, order and dropout.
+    tell : callable
+        Told what share is done.
 
     Returns
     -------
@@ -121,7 +123,8 @@ def train_multdae(
         torch.manual_seed(seed)
         model = MultDAE(len(log.vocabulary), dim)
         optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=decay)
-        for _ in range(epochs):
+        for epoch in range(epochs):
+            tell(epoch / epochs)
             for part in torch.randperm(len(log)).split(_BATCH):  # type: ignore[no-untyped-call]
                 loss = loss_of(model, Entries.of(log, part.numpy()), dropout)
                 optimiser.zero_grad()

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from encoders.behaviour.baskets import Interactions, Pairs
+from encoders.behaviour.baskets import Interactions, Pairs, Tell, in_silence
 from encoders.behaviour.skipgram import Mode, train_table, windows
 
 __all__ = ["Graph", "graph_of", "train_node2vec", "walks"]
@@ -24,6 +24,7 @@ Graph = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float
 def train_node2vec(
     log: Interactions, *, p: float = 1.0, q: float = 0.5, length: int = 20, rounds: int = 4, mode: Mode = "skipgram",
     dim: int = 64, window: int = 4, negatives: int = 5, seed: int = 0,
+    tell: Tell = in_silence,
 ) -> npt.NDArray[np.float32]:  # fmt: skip
     """Return vectors of the items, float32 (items + 1, dim); row 0, the unknown's, is zero.
 
@@ -37,6 +38,8 @@ def train_node2vec(
         Nodes of a walk, and walks from every node, one round an epoch.
     mode, dim, window, negatives, seed
         See `encoders.behaviour.skipgram.train_table`.
+    tell : callable
+        Told what share is done.
 
     Raises
     ------
@@ -51,6 +54,7 @@ def train_node2vec(
 
     def walked() -> Iterator[Pairs]:
         for number in range(rounds):
+            tell(number / rounds)
             found = walks(graph, p, q, length, seed + number)
             sequence = np.repeat(np.arange(nodes), length)
             yield found.ravel(), windows(found.ravel(), sequence, window)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from encoders.behaviour.anomaly import AnomalyScorer, profiles
-from encoders.behaviour.baskets import Basket, Interactions
+from encoders.behaviour.baskets import Basket, Interactions, Tell, in_silence
 from encoders.behaviour.encoder import BehaviourEncoder
 from encoders.behaviour.gan import train_gan
 from encoders.behaviour.install import Bag, install_anomaly, install_basket_model
@@ -25,25 +25,42 @@ __all__ = ["BASKET_MODELS", "AnomalyFigures", "area_under_curve", "strangers", "
 
 _ITEM_DIMS, _DAE_DIMS = 32, 16
 
+_Trained = tuple[torch.nn.Module, int, bool]
+
+
+def _item2vec(log: Interactions, seed: int, tell: Tell) -> _Trained:
+    return Bag(train_item2vec(log, dim=_ITEM_DIMS, epochs=4, seed=seed, tell=tell)), _ITEM_DIMS, True
+
+
+def _node2vec(log: Interactions, seed: int, tell: Tell) -> _Trained:
+    return Bag(train_node2vec(log, dim=_ITEM_DIMS, seed=seed, tell=tell)), _ITEM_DIMS, True
+
+
+def _multdae(log: Interactions, seed: int, tell: Tell) -> _Trained:
+    return train_multdae(log, dim=_DAE_DIMS, epochs=25, seed=seed, tell=tell), _DAE_DIMS, False
+
+
 #: Kind to what trains it: a log and a seed to a module, its width, and whether its vectors have unit length.
-BASKET_MODELS: dict[str, Callable[[Interactions, int], tuple[torch.nn.Module, int, bool]]] = {
-    "item2vec": lambda log, seed: (Bag(train_item2vec(log, dim=_ITEM_DIMS, epochs=4, seed=seed)), _ITEM_DIMS, True),
-    "node2vec": lambda log, seed: (Bag(train_node2vec(log, dim=_ITEM_DIMS, seed=seed)), _ITEM_DIMS, True),
-    "multdae": lambda log, seed: (train_multdae(log, dim=_DAE_DIMS, epochs=25, seed=seed), _DAE_DIMS, False),
+BASKET_MODELS: dict[str, Callable[[Interactions, int, Tell], _Trained]] = {
+    "item2vec": _item2vec,
+    "node2vec": _node2vec,
+    "multdae": _multdae,
 }
 
 
 def train_basket_model(
-    kind: str, log: Interactions, models_dir: Path, *, encoder_id: str, version: str, source: str, seed: int = 0
-) -> Path:
-    """Train one of `BASKET_MODELS` and install it as an encoder; return its folder.
+    kind: str, log: Interactions, models_dir: Path, *, encoder_id: str, version: str, source: str, seed: int = 0,
+    tell: Tell = in_silence,
+) -> Path:  # fmt: skip
+    """Train one of `BASKET_MODELS` and install it as an encoder; return its folder. `tell` hears how far it is.
 
     Raises
     ------
     BrokenEncoderError
         Graph and torch differ.
     """
-    module, dim, unit = BASKET_MODELS[kind](log, seed)
+    module, dim, unit = BASKET_MODELS[kind](log, seed, tell)
+    tell(1.0)
     return install_basket_model(
         module, log.vocabulary, models_dir, encoder_id=encoder_id, version=version, dim=dim,
         pooling="sum of item vectors" if unit else "latent layer", normalised=unit, source=source,
@@ -61,7 +78,7 @@ class AnomalyFigures:
 
 def train_anomaly(
     log: Interactions, encoder: BehaviourEncoder, models_dir: Path, *, encoder_id: str, version: str, source: str,
-    seed: int = 0,
+    seed: int = 0, tell: Tell = in_silence,
 ) -> tuple[Path, AnomalyFigures]:  # fmt: skip
     """Train a GAN and fit a mixture on three quarters of people, install both, the better as ``encoder_id``.
 
@@ -77,6 +94,8 @@ def train_anomaly(
         What the better one is called.
     seed : int
         Of the split, the strangers and the training.
+    tell : callable
+        Told what share is done.
 
     Raises
     ------
@@ -92,10 +111,11 @@ def train_anomaly(
     usual = [baskets[i] for i in order[: len(order) * 3 // 4]]
     held_out = [baskets[i] for i in order[len(order) * 3 // 4 :]]
     people = _seen(encoder, usual)
-    generator, discriminator = train_gan(people, seed=seed)
+    mixture = fit_mixture(people, seed=seed)
+    generator, unusual = train_gan(people, seed=seed, tell=tell)
     names = {"gan": f"{encoder_id}-gan", "mixture": f"{encoder_id}-mixture"}
     figures = {}
-    for kind, module in (("gan", discriminator), ("mixture", fit_mixture(people, seed=seed))):
+    for kind, module in (("gan", unusual), ("mixture", mixture)):
         install_anomaly(
             module, people, models_dir, encoder_id=names[kind], version=version, source=source,
             generator=generator if kind == "gan" else None,
@@ -104,7 +124,7 @@ def train_anomaly(
         strange = _seen(encoder, strangers(log, seed))
         figures[kind] = area_under_curve(scorer.score(_seen(encoder, held_out)), scorer.score(strange))
     better = "gan" if figures["gan"] > figures["mixture"] else "mixture"
-    chosen = discriminator if better == "gan" else fit_mixture(people, seed=seed)
+    chosen = unusual if better == "gan" else mixture
     folder = install_anomaly(
         chosen, people, models_dir, encoder_id=encoder_id, version=version, source=f"{better}, {source}",
         generator=generator if better == "gan" else None,

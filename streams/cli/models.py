@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.progress import Progress, TaskID
 
 from streams.cli.options import Shared, err, pass_shared, shared
 from streams.commands import training
 from streams.embedded.signals import stop_on_signals
 
 __all__ = ["models"]
+
+#: Other ways to write a kind.
+_KINDS = {"mult-dae": "multdae"}
 
 
 @click.group()
@@ -21,7 +25,7 @@ def models() -> None:
 
 @models.command()
 @shared
-@click.argument("kind", type=click.Choice(training.KINDS))
+@click.argument("kind", type=click.Choice([*training.KINDS, *_KINDS]))
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="A file with a row a touch; default: ClickHouse."
 )
@@ -35,8 +39,16 @@ def train(
     options: Shared, *, kind: str, source: Path | None, user: str, item: str, weight: str, seed: int, dry_run: bool
 ) -> None:
     """Train item2vec, node2vec, Mult-DAE, or a GAN beside a mixture of Gaussians; profilers take it as they run."""
-    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _), Progress(console=err) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, share: float) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=1.0)
+            bar.update(tasks[what], completed=share)
+
         done = training.train_model(
-            settings, kind, source, (user, item, weight), seed=seed, activate=not dry_run, say=err.print
-        )
+            settings, _KINDS.get(kind, kind), source, (user, item, weight), seed=seed, activate=not dry_run,
+            say=bar.console.print, tell=tell,
+        )  # fmt: skip
     options.answer(done, training.train_text(done))

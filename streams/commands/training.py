@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from streams.storage.client import connect
 __all__ = ["KINDS", "train_model", "train_text"]
 
 Say = Callable[[str], None]
+Tell = Callable[[str, float], None]
 
 #: What can be trained; `gan` is a score of what is unusual, beside a mixture of Gaussians, on top of a Mult-DAE.
 KINDS = ("multdae", "item2vec", "node2vec", "gan")
+_TITLES = {"multdae": "Mult-DAE", "item2vec": "item2vec", "node2vec": "node2vec", "gan": "GAN"}
 #: An item that fewer people touched says nothing about who is alike.
 _AT_LEAST = 2
 _ANOMALY = "anomaly"
@@ -36,7 +39,7 @@ _ANOMALY = "anomaly"
 
 def train_model(
     settings: Settings, kind: str, source: Path | None, columns: tuple[str, str, str], *, seed: int, activate: bool,
-    say: Say,
+    say: Say, tell: Tell = lambda what, share: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, install, and with `activate` give a basket model to the profilers.
 
@@ -55,7 +58,9 @@ def train_model(
     activate : bool
         Whether running profilers shall take it.
     say : callable
-        Told how far it is.
+        Told what there is to train on.
+    tell : callable
+        Told what is trained and what share of it is done.
 
     Raises
     ------
@@ -76,12 +81,13 @@ def train_model(
     try:
         basket_kind = "multdae" if kind == "gan" else kind
         path = train.train_basket_model(
-            basket_kind, log, folder, encoder_id=basket_kind, version=version, source=told, seed=seed
-        )
+            basket_kind, log, folder, encoder_id=basket_kind, version=version, source=told, seed=seed,
+            tell=partial(tell, _TITLES[basket_kind]),
+        )  # fmt: skip
         if kind == "gan":
             path, found = train.train_anomaly(
                 log, load_encoder(basket_kind, folder), folder, encoder_id=_ANOMALY, version=version, source=told,
-                seed=seed,
+                seed=seed, tell=partial(tell, _TITLES[kind]),
             )  # fmt: skip
             figures |= asdict(found)
     except (EncoderError, ValueError) as error:

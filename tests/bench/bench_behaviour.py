@@ -153,10 +153,8 @@ def _anomalies(seed: int, log: Interactions, dae: BehaviourEncoder, folder: Path
         return profiles(dae.lookup(some)[0], some)
 
     people = seen(usual)
-    generator, discriminator = train_gan(people, seed=seed)
-    install_anomaly(
-        discriminator, people, folder, encoder_id="gan", version="1", source="planted log", generator=generator
-    )
+    generator, unusual = train_gan(people, seed=seed)
+    install_anomaly(unusual, people, folder, encoder_id="gan", version="1", source="planted log", generator=generator)
     install_anomaly(fit_mixture(people, seed=seed), people, folder, encoder_id="mixture", version="1", source="")
     row = {}
     for name in ("gan", "mixture"):
