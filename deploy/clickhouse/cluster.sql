@@ -665,6 +665,13 @@ SELECT segmentation, segment, kind, key, people, sampled,
 FROM segment_evidence
 WHERE kind NOT IN ('', 'value') AND total > 0;
 
+ALTER TABLE profiles ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS suppressed UInt64 AFTER clamped;
+
+CREATE OR REPLACE VIEW positions ON CLUSTER '{cluster}' AS
+SELECT kafka_partition, next_offset, accepted, duplicates, late, clamped, suppressed, model_version, updated_at
+FROM profiles FINAL
+WHERE kind = 'position';
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 

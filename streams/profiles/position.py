@@ -14,6 +14,8 @@ class Position:
 
     Attributes
     ----------
+    suppressed : int
+        Events dropped because whom they name was erased (`erase --suppress`, or they were on their way).
     sources : mapping
         Partition of the events topic -> next offset of it that isn't in the state (`streams.contract.marks`).
     """
@@ -26,4 +28,5 @@ class Position:
     duplicates: int = 0
     late: int = 0
     clamped: int = 0
+    suppressed: int = 0
     sources: Mapping[int, int] = field(default_factory=dict)

@@ -95,7 +95,7 @@ class PartitionState:
         self._some_away = False
         self._suppressed = np.empty(0, np.uint64)
         self.next_offset = 0
-        self.accepted = self.duplicates = self.late = self.clamped = 0
+        self.accepted = self.duplicates = self.late = self.clamped = self.suppressed = 0
 
     @property
     def people(self) -> int:
@@ -214,6 +214,7 @@ class PartitionState:
             duplicates=self.duplicates,
             late=self.late,
             clamped=self.clamped,
+            suppressed=self.suppressed,
         )
 
     def pack(self, rows: Int32s) -> pa.Array:
@@ -238,6 +239,7 @@ class PartitionState:
         self.next_offset = position.next_offset
         self.accepted, self.duplicates = position.accepted, position.duplicates
         self.late, self.clamped = position.late, position.clamped
+        self.suppressed = position.suppressed
 
     def merge(self, rows: Int32s, states: pa.Array, descriptor: str, *, out: bool = False) -> None:
         """Merge packed states into people, one after the other; `out` takes them out again. See `merge_states`."""

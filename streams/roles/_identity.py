@@ -136,6 +136,7 @@ class Identities:
         users = [self.owner.user_of(name) for name in self._state.ids(distinct.astype(np.int32)).to_pylist()]
         if not all(users):  # suppressed: they belong to nobody
             somebodys = np.array([bool(user) for user in users])[inverse]
+            self._state.suppressed += int((~somebodys).sum())
             if not somebodys.any():
                 return
             block_away, away_rows = applied.away[somebodys], applied.away_rows[somebodys]
@@ -187,14 +188,19 @@ class Identities:
             people, names = decoded.person.values.to_pylist(), [*decoded.anonymous.values.to_pylist(), ""]
             pairs = zip(decoded.person.codes.tolist(), decoded.anonymous.codes.tolist(), strict=True)
             kept = np.flatnonzero([names[a] not in erased.get(people[p], ()) for p, a in pairs])
+            self._state.suppressed += len(decoded) - len(kept)
             if not len(kept):
                 return
             columns = Columns.renamed(decoded, decoded.person, decoded.anonymous)
             for piece in columns.blocks(kept, decoded.read_at_us):
-                left = decode_block(piece)
-                self._note(left, self._state.apply_forwarded(left))
+                self._apply_forwarded(decode_block(piece))
             return
-        self._note(decoded, self._state.apply_forwarded(decoded))
+        self._apply_forwarded(decoded)
+
+    def _apply_forwarded(self, block: Block) -> None:
+        applied = self._state.apply_forwarded(block)
+        self._state.suppressed += len(applied.away)  # users are never anybody else's: this one is nobody's
+        self._note(block, applied)
 
     def _merge(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str, *, out: bool) -> None:
         rows = self._state.rows_for(profile_ids)

@@ -15,6 +15,7 @@ from streams.storage.client import connect
 
 __all__ = ["Summary", "count_dead_letters", "freshness", "summarise"]
 
+_COUNTED = "SELECT sum(accepted), sum(duplicates), sum(suppressed), sum(late) FROM positions"
 _SPEED = """
 SELECT min(first_read_at), max(committed_at),
        toUnixTimestamp64Micro(max(committed_at)) - toUnixTimestamp64Micro(min(first_read_at))
@@ -27,12 +28,16 @@ FROM commits FINAL ARRAY JOIN mapKeys(age_ms) AS age, mapValues(age_ms) AS weigh
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """What `demo --json` and `replay --once --json` print; see DESIGN 13."""
+    """What `demo --json` and `replay --once --json` print; see DESIGN 13.
+
+    Every event is one of these: accepted, a dead letter, a duplicate, or suppressed. `late` ones are accepted.
+    """
 
     events: int
     accepted: int
     dead_letters: dict[str, int]
     duplicates: int
+    suppressed: int
     late: int
     profiles: int
     segments: int
@@ -46,16 +51,17 @@ def summarise(settings: Settings) -> Summary:
     """Add up what has arrived; call it when nothing is on the road any more (`Arrival.settled`)."""
     refused = count_dead_letters(settings)
     with connect(settings) as client:
-        accepted, duplicates, late = _row(client, "SELECT sum(accepted), sum(duplicates), sum(late) FROM positions")
+        accepted, duplicates, suppressed, late = _row(client, _COUNTED)
         profiles, segments = _row(client, "SELECT count(), uniqExactIf(segment, segment >= 0) FROM current_profiles")
         _, _, us = _row(client, _SPEED)
-    events = accepted + duplicates + sum(refused.values())
+    events = accepted + duplicates + suppressed + sum(refused.values())
     seconds = max(us, 0) / 1e6
     return Summary(
         events=events,
         accepted=accepted,
         dead_letters=dict(sorted(refused.items())),
         duplicates=duplicates,
+        suppressed=suppressed,
         late=late,
         profiles=profiles,
         segments=segments,

@@ -206,6 +206,7 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
         "duplicates": (position.duplicates, pa.uint64()),
         "late": (position.late, pa.uint64()),
         "clamped": (position.clamped, pa.uint64()),
+        "suppressed": (position.suppressed, pa.uint64()),
     }
     columns: dict[str, pa.Array] = {name: pa.array(values) for name, values in shared.items()}
     columns |= {name: pa.array(values, pa.timestamp("us", tz="UTC")) for name, values in times.items()}

@@ -81,6 +81,12 @@ class RealShell:
                 rows[name] = (part.version, *row)
         return rows
 
+    @property
+    def taken(self) -> int:
+        """How many events were accepted here, repeats, or suppressed."""
+        state = self._partition.state
+        return state.accepted + state.duplicates + state.suppressed
+
     def counts(self) -> dict[str, int]:
         state = self._partition.state
         rows = state.everybody()

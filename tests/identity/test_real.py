@@ -72,3 +72,6 @@ def test_what_was_on_its_way_doesnt_bring_an_erased_user_back() -> None:
             world.produce([event])
             world.settle()
         assert world.counts() == {"ann": 3}, moment
+        produced = sum(len(record.events) for log in world.logs for record in log)
+        shells = [place.shell for place in world.places]
+        assert sum(shell.taken for shell in shells if isinstance(shell, RealShell)) == produced, moment

@@ -12,6 +12,7 @@ from streams.contract.dead_letters import DeadLetter
 from streams.kafka import end_offsets
 from streams.replay.again import replay_letters, since_of
 from streams.roles.profiler import Profiler
+from streams.serving.summary import summarise
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.dead_letters import Selection, save_dead_letters
@@ -91,6 +92,11 @@ def test_an_erased_person_is_gone_and_comes_back_only_as_somebody_new(ready: Set
     with connect(ready) as client:
         found = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
         save_dead_letters(client, [letter])
+        came = client.query("SELECT sum(accepted), sum(duplicates), sum(suppressed) FROM positions").result_rows[0]
+    assert came[2] == (again.people[SOMEBODY].events if suppress else 0)
+    summary = summarise(ready)
+    assert sum(came) == summary.accepted + summary.duplicates + summary.suppressed == summary.events
+    assert summary.events == sum(one.accepted + one.duplicates for one in (log, again))
     assert found.get(SOMEBODY, 0) == (0 if suppress else again.people[SOMEBODY].events)
     others = {name: person.events + again.people[name].events for name, person in log.people.items()}
     assert {name: count for name, count in found.items() if name != SOMEBODY} == {
