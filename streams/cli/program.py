@@ -192,18 +192,19 @@ def profile(options: Shared, profile_id: str) -> None:
 
 @cli.command()
 @shared
-@click.argument("anonymous_id")
+@click.argument("profile_id")
 @click.option("--undo", is_flag=True, help="Take back what it brought as well, as far as that can be told apart.")
 @pass_shared
-def split(options: Shared, anonymous_id: str, undo: bool) -> None:
+def split(options: Shared, profile_id: str, undo: bool) -> None:
     """Make an anonymous id (anon:...) a person of its own from now on; its user never gets it again.
 
-    What it did before stays with the user. With --undo its counts, sums, averages and decayed activity of before the
-    merge go back to it; the user's sessions, first and last times, traits and touches stay as they are.
+    Of a userId it is the id that was merged last. What it did before stays with the user. With --undo its counts, sums,
+    averages and decayed activity of before the merge go back to it; the user's sessions, first and last times, traits
+    and touches stay as they are, and so does what came since the merge.
     """
     with stop_on_signals() as stop, options.stack(stop) as (settings, _):
-        done = identity.split(settings, anonymous_id, undo=undo)
-    options.answer(done, f"{anonymous_id} is split from {done['from']} as soon as the profiler reads it")
+        done = identity.split(settings, profile_id, undo=undo)
+    options.answer(done, identity.split_text(done))
 
 
 @cli.command()

@@ -38,6 +38,8 @@ __all__ = ["REASONS", "Body", "Outgoing", "Owner"]
 
 REASONS = ("blocked", "identified", "split", "taken", "too_many_ids", "too_many_merges", "too_many_new_ids")
 _WEEK_US = 7 * 86_400_000_000
+#: So many ids are kept as they are used; what is known of the others is bytes.
+_MOST_OPEN = 20_000
 #: States of one Absorb together stay far below the size of a message; a larger one comes in several.
 _MAX_STATES_BYTES = 400_000
 
@@ -94,14 +96,16 @@ class Owner:
         self._limits = limits
         self._body = body
         self._layout = layout
-        #: profile id -> packed Identity, of those that have one
-        self.stored: dict[str, bytes] = {}
+        self._stored: dict[str, bytes] = {}
         #: source partition -> mark of the newest envelope that was applied
         self.marks: dict[int, int] = {}
         #: user -> anonymous ids whose states and events are to be dropped: they were sent before the user was erased
         self.erased: dict[str, frozenset[str]] = {}
+        #: anonymous id -> whose its events are, where that is somebody else
+        self._users: dict[str, str] = {}
         self._open: dict[str, Identity] = {}
         self._written: set[str] = set()
+        self._stale: set[str] = set()
         self._items: dict[int, list[Item]] = {}
         self._rows: list[LinkRow] = []
         self._accepted: list[Claim] = []
@@ -111,10 +115,20 @@ class Owner:
 
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
         """Go on from what was committed."""
-        self.stored, self.marks = dict(stored), dict(marks)
-        for profile_id in stored:
-            if gone := self._identity(profile_id).gone:
-                self.erased[profile_id] = frozenset(gone)
+        self._stored, self.marks = dict(stored), dict(marks)
+        for profile_id, packed in stored.items():
+            identity = _decode(packed)
+            self._point(profile_id, identity)
+            if identity.gone:
+                self.erased[profile_id] = frozenset(identity.gone)
+
+    @property
+    def stored(self) -> dict[str, bytes]:
+        """Profile id -> packed `Identity`, of those that have one."""
+        for profile_id in self._stale:
+            self._stored[profile_id] = _encode(self._open[profile_id])
+        self._stale.clear()
+        return self._stored
 
     def begin(self, offset: int) -> None:
         """Start on the record at `offset`."""
@@ -127,10 +141,12 @@ class Owner:
             for partition, items in self._items.items()
             for data in envelopes(self.partition, self._offset, self._layout_of(items), items)
         ]
-        for profile_id in self._written:
-            self.stored[profile_id] = _encode(self._open[profile_id])
         rows, written = self._rows, self._written
-        self._open, self._written, self._items, self._rows = {}, set(), {}, []
+        self._stale |= written
+        if len(self._open) > _MOST_OPEN:
+            self._stored = self.stored
+            self._open.clear()
+        self._written, self._items, self._rows = set(), {}, []
         return sent, rows, written
 
     def meet(self, user: str, anonymous: str, at_us: int, message: int, *, alias: bool = False) -> bool:
@@ -176,8 +192,10 @@ class Owner:
         links = self._identity(profile_id).links
         gone = [name for name, link in links.items() if link.status in held]
         self._open.pop(profile_id)
-        self.stored.pop(profile_id, None)
+        self._stored.pop(profile_id, None)
+        self._users.pop(profile_id, None)
         self._written.discard(profile_id)
+        self._stale.discard(profile_id)
         self.erased.pop(profile_id, None)
         if gone:
             self._identity(profile_id).gone = gone
@@ -194,8 +212,12 @@ class Owner:
 
     def user_of(self, anonymous: str) -> str:
         """Return whose the next events of an anonymous id (a profile id) are; empty: its own."""
-        identity = self._identity(anonymous)
-        return "" if identity.shared else identity.into
+        return self._users.get(anonymous, "")
+
+    @property
+    def away(self) -> list[str]:
+        """The ids whose next events are somebody else's."""
+        return list(self._users)
 
     def receive(self, envelope: Envelope) -> bool:
         """Do what another owner (or an operator) says; False when it was said before."""
@@ -221,6 +243,7 @@ class Owner:
         elif identity.into:
             if not identity.shared:
                 identity.shared = True
+                self._point(claim.anonymous, identity)
                 self._written.add(claim.anonymous)
                 self._kept.append(claim.anonymous)
             self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "taken"))
@@ -228,6 +251,7 @@ class Owner:
             self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "split"))
         else:
             identity.into = claim.user
+            self._point(claim.anonymous, identity)
             self._written.add(claim.anonymous)
             self._accepted.append(claim)
 
@@ -295,6 +319,7 @@ class Owner:
         self._kept.append(split.anonymous)
         identity.into, identity.shared, identity.given = "", False, []
         identity.barred.append(user)
+        self._point(split.anonymous, identity)
         self._written.add(split.anonymous)
 
     def _release(self, release: Release | TakeBack, envelope: Envelope) -> None:
@@ -327,9 +352,16 @@ class Owner:
     def _identity(self, profile_id: str) -> Identity:
         identity = self._open.get(profile_id)
         if identity is None:
-            stored = self.stored.get(profile_id)
+            stored = self._stored.get(profile_id)
             identity = self._open[profile_id] = _decode(stored) if stored is not None else Identity()
         return identity
+
+    def _point(self, name: str, identity: Identity) -> None:
+        """Remember whose the events of an id are."""
+        if identity.into and not identity.shared:
+            self._users[name] = identity.into
+        else:
+            self._users.pop(name, None)
 
     def _link(self, user: str, name: str, status: Status, at_us: int) -> None:
         self._identity(user).links[name] = Link(int(status), at_us)

@@ -63,9 +63,7 @@ class Identities:
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
         """Go on from what was committed."""
         self.owner.restore(stored, marks)
-        away = [profile_id for profile_id in stored if self.owner.user_of(profile_id)]
-        self.owner.end()
-        if away:
+        if away := self.owner.away:
             self._state.send_away(self._state.rows_for(away))
 
     def meet(self, block: Block, applied: Applied) -> None:

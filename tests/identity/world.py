@@ -70,9 +70,8 @@ class PlainShell:
         self.next_offset = 0
         self.links: list[LinkRow] = []
         if stored is not None:
-            self.next_offset, self.owner.stored, self.owner.marks, self.events, self.seen, self.links = copy.deepcopy(
-                stored
-            )
+            self.next_offset, identities, marks, self.events, self.seen, self.links = copy.deepcopy(stored)
+            self.owner.restore(identities, marks)
 
     def committed_over(self, stored: Any) -> Any:
         owner = self.owner
