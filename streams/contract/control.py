@@ -13,6 +13,7 @@ import msgspec
 __all__ = [
     "CONTROL_HEADER",
     "ERASE",
+    "IDENTITY",
     "SUPPRESSED",
     "Control",
     "ControlError",
@@ -25,6 +26,8 @@ __all__ = [
 #: Name of the header that every control record has; its value is the kind.
 CONTROL_HEADER = "userprism-control"
 ERASE = b"erase"
+#: Says that a control record is in the language of owners (`streams.identity.records`).
+IDENTITY = b"identity"
 #: Rows of such ids keep the hashes of suppressed ids; the contract refuses ids with NUL, so nobody can claim one.
 SUPPRESSED = "\0suppressed/"
 

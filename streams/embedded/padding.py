@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from streams.contract.control import CONTROL_HEADER, IDENTITY
 from streams.errors import StateError, UnavailableError
-from streams.kafka import PADDING_HEADER, client_config, end_offsets, produce, producer_config
+from streams.identity import OPERATOR, Remind, envelopes
+from streams.kafka import PADDING_HEADER, Outbox, client_config, end_offsets, produce, producer_config
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.marks import write_marks
 
-__all__ = ["pad_partitions", "settle_transactions", "stored_positions"]
+__all__ = ["pad_partitions", "remind_owners", "settle_transactions", "stored_positions"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,23 @@ def pad_partitions(settings: Settings, *, alive: Callable[[], bool] = lambda: Tr
             _check_ends(settings, topic, targets)
             padded[topic] = gaps
     return padded
+
+
+def remind_owners(settings: Settings) -> None:
+    """Let the owner of each partition ask again for ids it got no answer about: question or answer may be lost.
+
+    Raises
+    ------
+    UnavailableError
+        The broker can't be reached.
+    """
+    outbox = Outbox(settings)
+    for partition in range(settings.kafka.partitions):
+        for order in envelopes(OPERATOR, 0, "", [Remind(time.time_ns() // 1000)]):
+            header = (CONTROL_HEADER, IDENTITY)
+            outbox.send(settings.kafka.topics.clicks, order, partition=partition, headers=[header])
+    outbox.flush(_TIMEOUT_S)
+    outbox.close()
 
 
 def stored_positions(settings: Settings) -> dict[int, int]:

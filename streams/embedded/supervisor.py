@@ -23,7 +23,7 @@ from streams.embedded.backoff import Backoff
 from streams.embedded.broker import Broker
 from streams.embedded.clickhouse import ClickHouse
 from streams.embedded.home import Home, write_private
-from streams.embedded.padding import pad_partitions, settle_transactions
+from streams.embedded.padding import pad_partitions, remind_owners, settle_transactions
 from streams.embedded.role_process import RoleProcess
 from streams.errors import StateError, UnavailableError
 from streams.settings import ClickHouseSettings, Settings
@@ -302,6 +302,7 @@ class Supervisor:
     def _put_broker_right(self) -> None:
         if self._home.padding_due:
             pad_partitions(self._settings, alive=lambda: self._broker is not None and self._broker.alive)
+            remind_owners(self._settings)
             self._home.padding_due = False
         settle_transactions(self._settings, self._home.transactional_ids())
 

@@ -27,6 +27,7 @@ from streams.identity.records import (
     Probe,
     Refuse,
     Release,
+    Remind,
     Split,
     TakeBack,
     Undo,
@@ -239,7 +240,11 @@ class Owner:
     def _claim(self, claim: Claim, _envelope: Envelope) -> None:
         identity = self._identity(claim.anonymous)
         if identity.into == claim.user:
-            self._answer(claim, Absorb(claim.user, claim.anonymous, claim.at_us, claim.message, [], False))
+            if not claim.again and identity.given:  # the user was forgotten since: nothing that it had may come back
+                identity.given = []
+                self._written.add(claim.anonymous)
+            place = claim.user, claim.anonymous, claim.at_us, claim.message
+            self._answer(claim, Absorb(*place, identity.given if claim.again else [], False, claim.again))
         elif identity.into:
             if not identity.shared:
                 identity.shared = True
@@ -275,6 +280,8 @@ class Owner:
         """Take what was given: whatever the link says, nobody else has it any more."""
         identity = self._identity(absorb.user)
         known = identity.links.get(absorb.anonymous)
+        if absorb.again and (known is None or known.status != Status.CLAIMED):
+            return
         if absorb.anonymous in identity.gone:
             if known is None:
                 return
@@ -332,9 +339,16 @@ class Owner:
         if release.states:
             self._body.take_out([release.user] * len(release.states), release.states, envelope.layout)
 
+    def _remind(self, _remind: Remind, _envelope: Envelope) -> None:
+        """Ask again for every id that was asked for and not answered; in an order that is the log's alone."""
+        for user, packed in sorted(self.stored.items()):
+            for name, link in _decode(packed).links.items():
+                if link.status == Status.CLAIMED:
+                    self._send(name, Claim(user, name, link.at_us, 0, again=True))
+
     _handlers: ClassVar[dict[type, Callable[..., None]]] = {
         Claim: _claim, Absorb: _absorb, Refuse: _refuse, Probe: _probe, Forward: _forward, Split: _split,
-        Undo: _split, Release: _release, TakeBack: _release,
+        Undo: _split, Release: _release, TakeBack: _release, Remind: _remind,
     }  # fmt: skip
 
     def _reason_against(self, identity: Identity, anonymous: str, at_us: int) -> str:

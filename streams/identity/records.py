@@ -23,6 +23,7 @@ __all__ = [
     "Probe",
     "Refuse",
     "Release",
+    "Remind",
     "Split",
     "TakeBack",
     "Undo",
@@ -50,18 +51,20 @@ class _Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Claim(_Item, frozen=True, tag=1, gc=False):
-    """To the owner of an anonymous id: `user` was seen with it and asks for it."""
+    """To the owner of an anonymous id: `user` was seen with it and asks for it, or asks `again` what became of that."""
 
     user: str
     anonymous: str
     at_us: int
     message: int
+    again: bool = False
 
 
 class Absorb(_Item, frozen=True, tag=2, gc=False):
     """To the user's owner: the id is theirs, and this is what was known of it.
 
-    `states` are packed states to be merged one after the other; `more` says that another Absorb brings the rest.
+    `states` are packed states to be merged one after the other; `more` says that another Absorb brings the rest;
+    `again` that it answers a question asked again, and counts only where no answer came before.
     """
 
     user: str
@@ -70,6 +73,7 @@ class Absorb(_Item, frozen=True, tag=2, gc=False):
     message: int
     states: list[bytes]
     more: bool
+    again: bool = False
 
 
 class Refuse(_Item, frozen=True, tag=3, gc=False):
@@ -129,7 +133,13 @@ class TakeBack(_Item, frozen=True, tag=9, gc=False):
     states: list[bytes]
 
 
-Item = Claim | Absorb | Refuse | Probe | Forward | Split | Undo | Release | TakeBack
+class Remind(_Item, frozen=True, tag=10, gc=False):
+    """To every owner, when a broker has lost the end of its logs: ask again for all that no answer came to."""
+
+    at_us: int
+
+
+Item = Claim | Absorb | Refuse | Probe | Forward | Split | Undo | Release | TakeBack | Remind
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

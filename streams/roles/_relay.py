@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.contract.control import CONTROL_HEADER
+from streams.contract.control import CONTROL_HEADER, IDENTITY
 from streams.identity import Outgoing
 from streams.kafka import Outbox
 from streams.settings import Settings
 
 __all__ = ["IDENTITY", "Relay"]
 
-#: Value of the header that says whose language a control record is in.
-IDENTITY = b"identity"
 _FLUSH_S = 30.0
 
 

@@ -93,6 +93,11 @@ class Merging(RuleBasedStateMachine):
         """Something that was said hours ago arrives once more."""
         self.world.repeat(partition, at)
 
+    @rule()
+    def remind(self) -> None:
+        """The broker was killed, and owners ask again; here it has lost nothing."""
+        self.world.remind()
+
     def teardown(self) -> None:
         """Let everything end, and compare."""
         self.world.settle()

@@ -175,3 +175,57 @@ def test_a_refusal_names_nobody_else() -> None:
     played = play([Event(1, "ann", "a"), Event(2, "bo", "a")])
 
     assert said(played, Refuse) == [Refuse("bo", "anon:a", 0, 2, "taken")]
+
+
+@pytest.mark.parametrize("lost", ["claim", "absorb", "refuse"])
+def test_what_a_killed_broker_lost_is_asked_again(lost: str) -> None:
+    played = world(NO_LIMITS)
+    ann, device = (partition_of(name, PARTITIONS) for name in ("ann", "anon:a"))
+    assert ann != device
+    if lost == "refuse":
+        played.produce([Event(0, "bo", "a")])
+        played.settle()
+    for event in (Event(1, None, "a"), Event(2, "ann", "a")):
+        played.produce([event])
+        home = partition_of(event.person, PARTITIONS)
+        played.step(played.places[home], home)
+        played.commit(played.places[home], home)
+    if lost != "claim":
+        played.step(played.places[device], device)
+        played.commit(played.places[device], device)
+    played.lose_last(device if lost == "claim" else ann)
+    for partition in range(PARTITIONS):
+        played.crash(partition)
+    played.settle()
+    before = played.counts()
+
+    for _ in range(2):
+        played.remind()
+        played.settle()
+
+    merged = {"bo": 2, "ann": 1} if lost == "refuse" else {"ann": 2}
+    assert played.counts() == merged
+    assert before == {"claim": {"anon:a": 1, "ann": 1}, "absorb": {"ann": 1}, "refuse": merged}[lost]
+    held = {user: what for user, _, what, _ in links(played)}
+    assert held["ann"] == ("refused" if lost == "refuse" else "merged")
+    assert len([link for link in links(played) if link[0] == "ann"]) == 1
+
+
+def test_a_question_asked_again_doesnt_bring_back_what_an_erased_user_had() -> None:
+    played = world(NO_LIMITS)
+    for event in (Event(1, None, "a"), Event(2, "ann", "a")):
+        played.produce([event])
+        played.settle()
+    home = partition_of("ann", PARTITIONS)
+    owner = played.places[home].shell.owner  # type: ignore[attr-defined]
+    owner.forget("ann")
+    owner.end()
+    played.places[home].shell.events.pop("ann")  # type: ignore[attr-defined]
+    played.commit(played.places[home], home)
+
+    played.produce([Event(3, "ann", "a")])
+    for _ in range(2):
+        played.settle()
+        played.remind()
+
+    assert played.counts() == {"ann": 1}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from streams.contract import partition_of
-from streams.identity import LinkRow, Outgoing, Owner, decode_envelope
+from streams.identity import OPERATOR, LinkRow, Outgoing, Owner, Remind, decode_envelope, envelopes
 from streams.identity.records import Absorb, Claim, Refuse
 from streams.settings import IdentitySettings
 
@@ -173,6 +173,17 @@ class World:
     def order(self, partition: int, envelope: bytes) -> None:
         """Let an operator say something."""
         self.logs[partition].append(Record(envelope=envelope))
+
+    def remind(self) -> None:
+        """Let every owner ask again for what it got no answer to."""
+        for partition in range(self.partitions):
+            for envelope in envelopes(OPERATOR, 0, "", [Remind(0)]):
+                self.order(partition, envelope)
+
+    def lose_last(self, partition: int) -> None:
+        """Let the broker lose what its log has last, which nobody has read yet."""
+        assert self.places[partition].shell.next_offset < len(self.logs[partition])
+        self.logs[partition].pop()
 
     def step(self, place: Place, partition: int) -> bool:
         """Apply the next record; False at the log's end."""
