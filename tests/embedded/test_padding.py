@@ -24,7 +24,7 @@ def _store_position(settings: Settings, partition: int, next_offset: int) -> Non
     with connect(settings) as client:
         client.command(
             "INSERT INTO profiles (profile_id, kind, version, kafka_partition, next_offset, lease_until) VALUES "
-            f"('position:{partition}', 'position', {next_offset << 16}, {partition}, {next_offset}, now64(3) + 60)"
+            f"('\\0position/{partition}', 'position', {next_offset << 16}, {partition}, {next_offset}, now64(3) + 60)"
         )
 
 
