@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from streams.embedded.padding import pad_partitions, settle_transactions, stored_positions
 from streams.embedded.supervisor import Supervisor
 from streams.errors import StateError
+from streams.identity import Remind, decode_envelope
 from streams.kafka import client_config, consumer_config, end_offsets, producer_config
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -118,10 +119,12 @@ def test_a_killed_broker_is_padded_before_roles_start_again(tmp_path: Path) -> N
         os.kill(child.pid, signal.SIGKILL)
         wait_for(lambda: not child.alive, "its end")
         stack.check()
-        assert end_offsets(stack.settings, clicks)[2] == 9
+        assert end_offsets(stack.settings, clicks)[2] == 10
+        order = decode_envelope(_read(stack.settings, clicks, 2, 10)[-1] or b"")  # owners ask again for what was lost
+        assert [type(item) for item in order.items] == [Remind]
         stack.wait_ready(60)
         _produce(stack.settings, clicks, 2, 1)
-        assert end_offsets(stack.settings, clicks)[2] == 10
+        assert end_offsets(stack.settings, clicks)[2] == 11
     _check_next_start(home, clicks)
 
 
@@ -130,7 +133,7 @@ def _check_next_start(home: Settings, clicks: str) -> None:
     with Supervisor(home) as stack:  # a clean stop needs no padding
         assert stack.broker is not None
         assert not stack.broker.unclean
-        assert end_offsets(stack.settings, clicks)[2] == 10
+        assert end_offsets(stack.settings, clicks)[2] == 11
 
 
 def test_padding_stays_due_until_it_is_done(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_padding_stays_due_until_it_is_done(tmp_path: Path) -> None:
         _store_position(stack.settings, 0, 4)
     (home.data / "padding-due").touch()  # a start that was cut short between broker and padding
     with Supervisor(home) as stack:
-        assert end_offsets(stack.settings, stack.settings.kafka.topics.clicks)[0] == 4
+        assert end_offsets(stack.settings, stack.settings.kafka.topics.clicks)[0] == 5  # the last one reminds owners
     assert not (home.data / "padding-due").exists()
 
 
