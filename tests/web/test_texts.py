@@ -11,6 +11,9 @@ import pytest
 from streams.web.pages.texts import LANGUAGES, choose_language, texts
 
 PAGES = Path(__file__).resolve().parents[2] / "streams" / "web" / "pages"
+TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
+_USED = re.compile(r"""\bt(?:ext)?\(\s*["']([a-z0-9_.]+)["']\s*[,)]""")
+_BLOCK = re.compile(r"{%-?\s*block\s+(\w+)")
 
 
 def fields(entry: str) -> set[str]:
@@ -26,6 +29,28 @@ def test_each_text_takes_the_same_values_in_both() -> None:
     unlike = [k for k in english.keys if fields(english.or_else(k, "")) != fields(chinese.or_else(k, ""))]
 
     assert unlike == []
+
+
+def test_every_text_that_pages_use_is_there() -> None:
+    used = {
+        (path.name, key)
+        for path in [*TEMPLATES, *PAGES.rglob("*.py")]
+        for key in _USED.findall(path.read_text(encoding="utf-8"))
+    }
+
+    assert used
+    assert [(name, key) for name, key in sorted(used) if key not in texts("en")] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_have_no_words_of_their_own(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", " ", text, flags=re.DOTALL)
+    between = re.sub(r"<[^>]*>", " ", text, flags=re.DOTALL)
+    said = re.findall(r"""\b(?:title|alt|aria-label|placeholder)="([^"]*)\"""", text)
+    words = re.findall(r"[^\W\d_]{2,}", " ".join([re.sub(r"&\w+;", " ", between), *said]))
+
+    assert [word for word in words if word not in {"userprism", "UTC"}] == []
 
 
 @pytest.mark.parametrize("path", sorted(PAGES.rglob("*.py")), ids=lambda path: path.name)

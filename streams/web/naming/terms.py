@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 __all__ = ["Term", "distinctive_terms", "language_of", "tokens"]
@@ -24,6 +25,10 @@ _STOP = frozenset((
 _PART_OF_A_WORD = 0.75
 #: A word that one person's reading brought about says nothing of a segment.
 _LEAST_WEIGHT = 2.0
+#: The end of a title is as good as two neighbours.
+_EDGE = "<>"
+#: So many of the best are asked whether they are whole words.
+_LOOKED_AT = 60
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -59,12 +64,12 @@ def language_of(title: str) -> str:
 
 
 def tokens(title: str, language: str) -> list[str]:
-    """Return the words of a title.
+    """Return what may be a word in a title: words and pairs of neighbours, or runs of Chinese characters.
 
     Examples
     --------
     >>> tokens("The cast-iron Skillet", "en")
-    ['cast', 'iron', 'skillet']
+    ['cast', 'iron', 'skillet', 'cast iron', 'iron skillet']
     >>> tokens("煎锅", "zh")
     ['煎锅']
     """
@@ -75,7 +80,9 @@ def tokens(title: str, language: str) -> list[str]:
             for length in _HAN_LENGTHS
             for start in range(len(run) - length + 1)
         ]
-    return [word for word in (found.lower() for found in _LATIN.findall(title)) if word not in _STOP]
+    words = [found.lower() for found in _LATIN.findall(title)]
+    pairs = [f"{first} {second}" for first, second in pairwise(words) if not {first, second} & _STOP]
+    return [word for word in words if word not in _STOP] + pairs
 
 
 def distinctive_terms(
@@ -98,6 +105,7 @@ def distinctive_terms(
     A the average number of words a class has, f(t) how often t occurs in all.
     """
     counts: dict[Key, Counter[str]] = {}
+    free = _free_runs(titles) if language == "zh" else None
     for segment, weighted in titles.items():
         counted: Counter[str] = Counter()
         for title, weight in weighted.items():
@@ -117,25 +125,41 @@ def distinctive_terms(
             for word, weight in counted.items()
             if weight >= _LEAST_WEIGHT
         ]
+        if free is not None:
+            scored = [term for term in scored if term.text in free]
         scored.sort(key=lambda term: (-term.score, -len(term.text), term.text))
-        found[segment] = _whole_words(scored, counted)[:most] if language == "zh" else scored[:most]
+        found[segment] = _whole_words(scored, counted, language)[:most]
     return found
 
 
-def _whole_words(scored: list[Term], counted: Mapping[str, float]) -> list[Term]:
-    """Drop runs that are a part of a longer word, and those that overlap one that is kept already."""
-    longer = [word for word in counted if len(word) > min(_HAN_LENGTHS)]
+def _free_runs(titles: Mapping[Key, Mapping[str, float]]) -> set[str]:
+    """Return the runs that may be words: on either side they end a title, or meet at least two different characters."""
+    sides: dict[str, tuple[set[str], set[str]]] = {}
+    for title in {title for weighted in titles.values() for title in weighted}:
+        for run in _HAN.findall(title):
+            for length in _HAN_LENGTHS:
+                for start in range(len(run) - length + 1):
+                    end = start + length
+                    left, right = sides.setdefault(run[start:end], (set(), set()))
+                    left.update(_EDGE if start == 0 else run[start - 1])
+                    right.update(_EDGE if end == len(run) else run[end])
+    return {run for run, (left, right) in sides.items() if min(len(left), len(right)) > 1}
+
+
+def _whole_words(scored: list[Term], counted: Mapping[str, float], language: str) -> list[Term]:
+    """Drop what is a part of a longer word, and what overlaps one that is kept already."""
     kept: list[Term] = []
-    for term in scored[:60]:
-        inside = (counted[word] for word in longer if len(word) > len(term.text) and term.text in word)
+    for term in scored[:_LOOKED_AT]:
+        parts = _parts(term.text, language)
+        inside = (n for word, n in counted.items() if len(word) > len(term.text) and parts < _parts(word, language))
         if max(inside, default=0.0) >= _PART_OF_A_WORD * term.weight:
             continue
-        if any(_overlap(term.text, other.text) for other in kept):
+        if any(parts & _parts(other.text, language) for other in kept):
             continue
         kept.append(term)
     return kept
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether two runs share two characters in a row."""
-    return any(one[i : i + 2] in other for i in range(len(one) - 1))
+def _parts(term: str, language: str) -> set[str]:
+    """Return what two terms must not share: two characters in a row, or a word."""
+    return {term[i : i + 2] for i in range(len(term) - 1)} if language == "zh" else set(term.split())

@@ -9,9 +9,17 @@ __all__ = ["COLOURS", "axis_time", "axis_value", "base", "colour", "line"]
 
 #: How many colours segments have; the style sheet has as many variables.
 COLOURS = 9
+#: ECharts makes a `font` of it for letters of several styles, which can't be "inherit".
+_FONT = "Roboto, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
 _INK, _SOFT, _LINE = "var(--ink)", "var(--soft)", "var(--line)"
 
 Options = dict[str, Any]
+
+#: The same in every language, and no coarser unit in bold.
+_TIMES = {
+    "year": "{yyyy}", "month": "{yyyy}-{MM}", "day": "{MM}-{dd}", "hour": "{HH}:{mm}", "minute": "{HH}:{mm}",
+    "second": "{HH}:{mm}:{ss}", "millisecond": "{HH}:{mm}:{ss}",
+}  # fmt: skip
 
 
 def colour(place: int) -> str:
@@ -23,7 +31,7 @@ def base(**parts: Any) -> Options:
     """Return options with the page's letters, margins and tooltip; `parts` come on top."""
     return {
         "animation": False,
-        "textStyle": {"fontFamily": "inherit", "fontSize": 12, "color": _SOFT},
+        "textStyle": {"fontFamily": _FONT, "fontSize": 12, "color": _SOFT},
         "grid": {"left": 4, "right": 16, "top": 28, "bottom": 4, "containLabel": True},
         "tooltip": {
             "trigger": "axis", "className": "tip", "confine": True, "textStyle": {"color": _INK, "fontSize": 12},
@@ -33,11 +41,12 @@ def base(**parts: Any) -> Options:
     }  # fmt: skip
 
 
-def axis_time() -> Options:
-    """Return a time axis whose labels don't overlap."""
+def axis_time(first: float | None = None, last: float | None = None) -> Options:
+    """Return a time axis whose labels don't overlap, from and to a time in ms if these are given."""
     return {
         "type": "time", "axisLine": {"lineStyle": {"color": _LINE}}, "axisTick": {"show": False}, "splitNumber": 5,
-        "axisLabel": {"color": _SOFT, "fontSize": 12, "hideOverlap": True}, "splitLine": {"show": False},
+        "axisLabel": {"color": _SOFT, "fontSize": 12, "hideOverlap": True, "formatter": _TIMES},
+        "splitLine": {"show": False}, "min": first, "max": last,
     }  # fmt: skip
 
 
@@ -47,8 +56,7 @@ def axis_value(name: str = "", **parts: Any) -> Options:
         "type": "value", "name": name, "nameLocation": "end", "nameGap": 12, "splitNumber": 4,
         "nameTextStyle": {"color": _SOFT, "fontSize": 12, "align": "left"},
         "axisLabel": {"color": _SOFT, "fontSize": 12, "hideOverlap": True},
-        "splitLine": {"lineStyle": {"color": _LINE}},
-        **parts,
+        "splitLine": {"lineStyle": {"color": _LINE}}, **parts,
     }  # fmt: skip
 
 

@@ -119,6 +119,7 @@ def _environment(language: str) -> jinja2.Environment:
         number=number, compact=compact, percent=percent, stamp=stamp,
         duration=lambda seconds: duration(seconds, text), ago=lambda at, now: ago(at, now, text),
     )  # fmt: skip
+    environment.globals["parts"] = environment.get_template("parts.html").module
     return environment
 
 

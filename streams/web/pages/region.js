@@ -1,0 +1,46 @@
+// Puts HTML into the page by changing only the nodes that differ: a link keeps its focus, a selection stays,
+// and a <details> that was opened stays open.
+const KEPT = { DETAILS: ["open"], INPUT: ["value", "checked"] };
+
+function patch(from, to) {
+  const wanted = Array.from(to.childNodes);
+  wanted.forEach((node, i) => {
+    const present = from.childNodes[i];
+    if (!present) {
+      from.appendChild(node);
+    } else if (present.nodeType !== node.nodeType || present.nodeName !== node.nodeName) {
+      from.replaceChild(node, present);
+    } else if (node.nodeType === Node.ELEMENT_NODE) {
+      attributes(present, node);
+      patch(present, node);
+    } else if (present.nodeValue !== node.nodeValue) {
+      present.nodeValue = node.nodeValue;
+    }
+  });
+  while (from.childNodes.length > wanted.length) from.removeChild(from.lastChild);
+}
+
+function attributes(present, node) {
+  const kept = KEPT[present.nodeName] || [];
+  for (const { name } of Array.from(present.attributes)) {
+    if (!node.hasAttribute(name) && !kept.includes(name)) present.removeAttribute(name);
+  }
+  for (const { name, value } of Array.from(node.attributes)) {
+    if (present.getAttribute(name) !== value && !kept.includes(name)) present.setAttribute(name, value);
+  }
+}
+
+export default {
+  template: "<div></div>",
+  props: { html: String },
+  mounted() {
+    this.patch();
+  },
+  methods: {
+    patch() {
+      const template = document.createElement("template");
+      template.innerHTML = this.html;
+      patch(this.$el, template.content);
+    },
+  },
+};

@@ -1,0 +1,123 @@
+"""What all views read from, and what segments are called and coloured, everywhere the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.settings import Settings
+from streams.web.live import Live
+from streams.web.naming import Evidence, Lift, SegmentName, Term, distinctive_terms, keep_names, name_segments
+from streams.web.pages.charts import colour
+from streams.web.pages.texts import LANGUAGES, Texts, texts
+from streams.web.read import segment_evidence, segmentations
+
+__all__ = ["CEASED", "Labels", "Source", "daypart", "say_lift"]
+
+_TELLING = 12
+#: Stands for all segments that have ceased to exist; ClickHouse knows no such label.
+CEASED = -99
+_SPECIAL = {-1: "segment.unlike", -2: "segment.newcomers", CEASED: "segment.ceased"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names and colours of the segments of one segmentation.
+
+    Attributes
+    ----------
+    segmentation : str
+        Its name, also where none was asked for.
+    segmentations : list of str
+        All there are.
+    names : dict
+        Language -> segment -> name with its evidence.
+    places : dict
+        Segment -> place in the palette.
+    """
+
+    segmentation: str = ""
+    segmentations: list[str] = field(default_factory=list)
+    names: dict[str, dict[int, SegmentName]] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+
+    def name(self, segment: int, text: Texts) -> str:
+        """Return what a segment is called; one without evidence yet is called by its number."""
+        if segment < 0:
+            return text(_SPECIAL.get(segment, "segment.none"))
+        named = self.names.get(text.language, {}).get(segment)
+        return named.text if named and named.text else text("segment.unnamed", number=str(segment))
+
+    def colour(self, segment: int) -> str:
+        """Return a segment's colour."""
+        return colour(self.places.get(segment, -1))
+
+
+class Source:
+    """Reads for views.
+
+    Parameters
+    ----------
+    live : Live
+        Asks ClickHouse once for all who ask the same.
+    settings : Settings
+        Where roles leave their status, and how pages are to be.
+    """
+
+    def __init__(self, live: Live, settings: Settings) -> None:
+        self.live, self.settings = live, settings
+        self._names: dict[tuple[str, str], dict[int, SegmentName]] = {}
+        self._places: dict[str, dict[int, int]] = {}
+
+    async def ask(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what a function of `streams.web.read` finds."""
+        return await self.live.ask(function, *args, **kwargs)
+
+    async def labels(self, segmentation: str, segments: Iterable[int] = ()) -> Labels:
+        """Return names and colours of a segmentation, those of `segments` in any case."""
+        known = await self.ask(segmentations)
+        name = segmentation or next(iter(known), "")
+        evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name) if name else {}
+        names = {language: self._keep(name, language, evidence) for language in LANGUAGES}
+        return Labels(name, known, names, self._place(name, {*segments, *evidence}))
+
+    def _keep(self, segmentation: str, language: str, evidence: Mapping[int, Evidence]) -> dict[int, SegmentName]:
+        key = (segmentation, language)
+        text = texts(language)
+        fresh = name_segments(evidence, language, lambda lift: say_lift(lift, text))
+        telling: dict[int, list[Term]] = distinctive_terms(
+            {segment: found.titles for segment, found in evidence.items()}, language, _TELLING
+        )
+        self._names[key] = keep_names(self._names.get(key, {}), fresh, telling)
+        return self._names[key]
+
+    def _place(self, segmentation: str, segments: Iterable[int]) -> dict[int, int]:
+        """Give each segment the first colour that no other one has, and let it keep it."""
+        held = self._places.get(segmentation, {})
+        here = {segment for segment in segments if segment >= 0}
+        kept = {segment: place for segment, place in held.items() if segment in here}
+        for segment in sorted(here - kept.keys()):
+            taken = set(kept.values())
+            kept[segment] = next(place for place in range(len(taken) + 1) if place not in taken)
+        self._places[segmentation] = kept
+        return kept
+
+
+def say_lift(lift: Lift | Any, text: Texts) -> str:
+    """Return a lift in a few words: names of ours are put into the language, those of the data stay as they are."""
+    if lift.kind == "hour":
+        return text(f"daypart.{daypart(int(lift.key))}")
+    if lift.kind == "weekday":
+        return text(f"weekday.{lift.key}")
+    if lift.kind == "trait":
+        name, _, value = lift.key.partition("=")
+        return text.or_else(f"trait.{name}.{value}", value or name)
+    return text.or_else(f"{lift.kind}.{lift.key}", str(lift.key))
+
+
+def daypart(hour: int) -> str:
+    """Return the part of a day that an hour (UTC) belongs to."""
+    return "night" if hour < 6 else "morning" if hour < 11 else "midday" if hour < 14 else (
+        "afternoon" if hour < 18 else "evening"
+    )  # fmt: skip
