@@ -12,9 +12,11 @@ from .conformance import ConformanceError, check_clusterer
 from .density import DBSTREAM
 from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError, UnsuitableModelError
 from .kmeans import UNASSIGNED, KMeans
+from .merger import Merger
 from .river_models import RiverClusterer, river_clusterer
 from .scaling import StandardScaler
-from .sharing import LocalLearner, Merger, SharedModel, Update
+from .shared_model import SharedModel, Update
+from .sharing import LocalLearner
 from .shifts import (
     Drift,
     Shift,

@@ -289,6 +289,10 @@ class DBSTREAM(base.Clusterer):
         type(self).__init__(self, **self._get_params())
         self._next_id = next_id
 
+    def reserve_ids(self, below: int) -> None:
+        """Give no new segment an id below this: those were given by models that this one doesn't know."""
+        self._next_id = max(self._next_id, below)
+
     # ---- snapshots
 
     def snapshot(self) -> bytes:

@@ -30,6 +30,7 @@ from ._search import improve
 from ._window import TURN, WINDOW, Window, as_since_2
 from .changes import Change
 from .errors import ShapeError, SnapshotError
+from .shared_model import SharedModel
 
 __all__ = ["UNASSIGNED", "KMeans"]
 
@@ -315,7 +316,7 @@ class KMeans(base.Clusterer):
             Where the present segments lie in the new space (k, d), in the order of `segment_ids`.
         """
         if self.mode == "strict":
-            msg = "a strict model is River's and keeps its space: use mode=\"adaptive\""
+            msg = 'a strict model is River\'s and keeps its space: use mode="adaptive"'
             raise ValueError(msg)
         block = as_block(centers, None).astype(np.float64)
         if len(block) != len(self._ids):
@@ -327,6 +328,34 @@ class KMeans(base.Clusterer):
         self._window = Window(block.shape[1], vectors=True)
         self._looks = Looks()
         self._pace = Pace(self.rate, self._centers, self._counts)
+
+    # ---- one model among several processes (see `sharing`)
+
+    def share(self, version: int, applied: Mapping[str, int] | None = None) -> SharedModel:
+        """Return the centres as the version from which learners go on; `applied` as in `SharedModel`."""
+        return SharedModel(
+            version, self._centers.copy(), self._counts.copy(), self._ids.copy(), self.rate, dict(applied or {}),
+            self._next_id,
+        )  # fmt: skip
+
+    def take(self, model: SharedModel) -> None:
+        """Stand where a shared model stands; the window of vectors is begun anew."""
+        if self.mode == "strict":
+            msg = "a strict model is River's and can't be shared: use mode=\"adaptive\""
+            raise ValueError(msg)
+        self._learned += int(np.maximum(model.counts.sum() - self._counts.sum(), 0))
+        if not len(self._features):
+            self._features = Features(range(model.centers.shape[1]))
+        self._centers, self._counts = model.centers.copy(), model.counts.copy()
+        self._ids = model.ids.copy()
+        self._next_id = max(self._next_id, model.next_id, int(model.ids.max(initial=-1)) + 1)
+        self._window = Window(model.centers.shape[1], vectors=True)
+        self._looks = Looks()
+        self._pace = Pace(self.rate, self._centers, self._counts)
+
+    def reserve_ids(self, below: int) -> None:
+        """Give no new segment an id below this: those were given by models that this one doesn't know."""
+        self._next_id = max(self._next_id, below)
 
     # ---- snapshots
 

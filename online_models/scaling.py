@@ -11,7 +11,7 @@ from numba import njit
 from . import _snapshots
 from ._arrays import as_block
 from ._distances import LARGEST
-from .errors import NotFiniteError, SnapshotError
+from .errors import NotFiniteError, ShapeError, SnapshotError
 
 __all__ = ["StandardScaler"]
 
@@ -116,6 +116,30 @@ class StandardScaler:
             self._counts, self._missing = np.zeros(d, np.int64), np.zeros(d, np.int64)
             self._mean, self._squares = np.zeros(d), np.zeros(d)
         _learn_rows(block, self._counts, self._mean, self._squares, self._missing)
+
+    def merge(self, other: StandardScaler) -> None:
+        """Add what another one has learned, as if these rows had been learned here (Chan et al. 1979).
+
+        Raises
+        ------
+        ShapeError
+            The other one knows another number of columns.
+        """
+        if not len(other._counts):
+            return
+        if not len(self._counts):
+            d = len(other._counts)
+            self._counts, self._missing = np.zeros(d, np.int64), np.zeros(d, np.int64)
+            self._mean, self._squares = np.zeros(d), np.zeros(d)
+        if len(self._counts) != len(other._counts):
+            msg = f"moments of {len(other._counts)} columns can't be added to those of {len(self._counts)}"
+            raise ShapeError(msg)
+        n, m = self._counts, other._counts
+        total = np.maximum(n + m, 1)
+        apart = other._mean - self._mean
+        self._mean = self._mean + apart * m / total
+        self._squares = self._squares + other._squares + apart**2 * n * m / total
+        self._counts, self._missing = n + m, self._missing + other._missing
 
     def transform_many(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Standardised copy of rows (n, d), in the float type that came in; learns nothing.

@@ -12,114 +12,22 @@ before; repeats and updates of another base are dropped. Only the merger mints v
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _learning, _snapshots
+from . import _learning
 from ._arrays import as_block, refuse_unusable
 from ._distances import POWER
-from ._search import improve
-from .changes import Change
-from .errors import OnlineModelError, ShapeError, SnapshotError
+from .errors import ShapeError
+from .shared_model import SharedModel, Update
 
-__all__ = ["LocalLearner", "Merger", "SharedModel", "Update", "merge_centres", "retention"]
+__all__ = ["LocalLearner", "merge_centres", "retention"]
 
 SAMPLE = 256  # vectors an update carries for the merger's window: 8 learners fill it in a round
-WINDOW = 2_000  # as in k-means: vectors a look is taken at, and vectors between looks
-SWAP_EVERY = 2_000
-WORKERS_KEPT = 1_000  # workers a model remembers, the newest; a name is one life of one process, so names pile up
-CHANGES_KEPT = 1_000
-FORMAT_VERSION = 1
 
 Centres = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Record = TypeVar("Record")
-Outcome = Literal["taken", "repeat", "wrong base", "misfit"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SharedModel:
-    """A version of the model.
-
-    Attributes
-    ----------
-    version
-        Whole number, higher is newer.
-    centers, counts, ids
-        Centres (k, d) float64, vectors each has learned (k,), segment id of each (k,).
-    rate
-        Part of the way a centre moves at the least, as in KMeans.
-    applied
-        Highest seq of each worker that is in it.
-    next_id
-        Lowest segment id that was never given; 0 stands for one above the highest of `ids`.
-    """
-
-    version: int
-    centers: Centres
-    counts: Ints
-    ids: Ints
-    rate: float
-    applied: dict[str, int] = field(default_factory=dict)
-    next_id: int = 0
-
-    def __post_init__(self) -> None:
-        shapes = self.centers.shape[:1], self.counts.shape, self.ids.shape
-        if self.centers.ndim != 2 or len(set(shapes)) != 1 or not np.isfinite(self.centers).all():
-            msg = (
-                f"a model needs finite centres (k, d), counts (k,) and ids (k,), got {self.centers.shape}, {shapes[1:]}"
-            )
-            raise ShapeError(msg)
-
-    def encode(self) -> bytes:
-        """Pack it, in a versioned format without pickle."""
-        return _snapshots.encode("shared-model", FORMAT_VERSION, _values(self))
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Unpack it; raises SnapshotError."""
-        return _decoded(cls, "shared-model", data)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Update:
-    """What one learner has learned since a version.
-
-    Attributes
-    ----------
-    worker
-        Name of one life of one process.
-    base_version
-        Version it started from.
-    seq
-        Number among the worker's updates, ascending.
-    counts
-        Vectors each centre took since the base, (k,).
-    centers
-        Where the learner's centres are, (k, d).
-    sample
-        Some of the vectors, (m, d) float32, for the merger to decide swaps on.
-    """
-
-    worker: str
-    base_version: int
-    seq: int
-    counts: Ints
-    centers: Centres
-    sample: npt.NDArray[np.float32]
-
-    def encode(self) -> bytes:
-        """Pack it, in a versioned format without pickle."""
-        return _snapshots.encode("model-update", FORMAT_VERSION, _values(self))
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Unpack it; raises SnapshotError."""
-        return _decoded(cls, "model-update", data)
 
 
 def retention(vectors: npt.ArrayLike, before: npt.ArrayLike, rate: float) -> npt.NDArray[np.float64]:
@@ -189,6 +97,7 @@ class LocalLearner:
     --------
     >>> import numpy as np
     >>> start = SharedModel(0, np.array([[0.0], [9.0]]), np.array([100, 100]), np.array([0, 1]), rate=0.5)
+    >>> from online_models import Merger
     >>> learner, merger = LocalLearner("a", start), Merger(start)
     >>> learner.learn_predict_many(np.array([[1.0], [7.0]])).tolist()
     [0, 1]
@@ -233,6 +142,12 @@ class LocalLearner:
     def pending(self) -> int:
         """Vectors learned that aren't in the model it works on."""
         return int(self._learned.sum())
+
+    @property
+    def inertia(self) -> float:
+        """Mean squared distance of its newest vectors to their centres as they were on arrival; 0 before any."""
+        known = self._inertias[~np.isnan(self._inertias)]
+        return float(known.mean()) if len(known) else 0.0
 
     def learn_predict_many(self, X: npt.ArrayLike) -> Ints:
         """Learn vectors (n, d) in order and return the labels (n,) they had before their centres moved."""
@@ -303,107 +218,3 @@ class LocalLearner:
         self._learned = more
         self._base, self._sent = model, []
         return True
-
-
-class Merger:
-    """Makes the next version of updates to the present one; the only one to mint versions and segment ids.
-
-    Parameters
-    ----------
-    model
-        Version to go on from.
-    seed
-        Makes swaps repeatable.
-    """
-
-    def __init__(self, model: SharedModel, seed: int | None = None) -> None:
-        self._model = model
-        self._next_id = max(model.next_id, int(model.ids.max(initial=-1)) + 1)
-        self._updates: dict[str, Update] = {}
-        self._window: deque[npt.NDArray[np.float32]] = deque(maxlen=WINDOW)
-        self._since_swap = 0
-        self._learned = int(model.counts.sum())
-        self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
-        self.outcomes: dict[Outcome, int] = {"taken": 0, "repeat": 0, "wrong base": 0, "misfit": 0}
-
-    @property
-    def model(self) -> SharedModel:
-        """The present version."""
-        return self._model
-
-    def drain_changes(self) -> list[Change]:
-        """Return the segments that swaps brought, and forget them."""
-        drained = list(self._changes)
-        self._changes.clear()
-        return drained
-
-    def receive(self, update: Update) -> Outcome:
-        """Take an update in for the next version, or say why not: it is dropped then, and counted in `outcomes`."""
-        outcome = self._judge(update)
-        if outcome == "taken":
-            self._updates[update.worker] = update
-        self.outcomes[outcome] += 1
-        return outcome
-
-    def merge(self) -> SharedModel:
-        """Mint the next version of the updates taken; without any, the present version is returned."""
-        updates = [self._updates[worker] for worker in sorted(self._updates)]
-        if not updates:
-            return self._model
-        counts = np.array([update.counts for update in updates])
-        centers, learned = merge_centres(self._model, counts, np.array([update.centers for update in updates]))
-        applied = {worker: seq for worker, seq in self._model.applied.items() if worker not in self._updates}
-        applied |= {update.worker: update.seq for update in updates}
-        applied = dict(list(applied.items())[-WORKERS_KEPT:])
-        version = self._model.version + 1
-        self._model = replace(self._model, version=version, centers=centers, counts=learned, applied=applied)
-        self._updates = {}
-        for update in updates:
-            self._window.extend(update.sample)
-        self._learned += int(counts.sum())
-        self._since_swap += int(counts.sum())
-        if self._since_swap >= SWAP_EVERY and len(self._window) == WINDOW:
-            self._since_swap = 0
-            self._look()
-        return self._model
-
-    def _judge(self, update: Update) -> Outcome:
-        model, held = self._model, self._updates.get(update.worker)
-        if update.seq <= max(model.applied.get(update.worker, 0), held.seq if held else 0):
-            return "repeat"
-        if update.base_version != model.version:
-            return "wrong base"
-        fits = update.centers.shape == model.centers.shape and update.counts.shape == model.counts.shape
-        if not fits or update.sample.ndim != 2 or update.sample.shape[1] != model.centers.shape[1]:
-            return "misfit"
-        if (update.counts < 0).any() or not (np.isfinite(update.centers).all() and np.isfinite(update.sample).all()):
-            return "misfit"
-        return "taken"
-
-    def _look(self) -> None:
-        """Bring the centres to a good optimum of the window, as KMeans does."""
-        model = self._model
-        k = len(model.centers)
-        better = improve(np.array(self._window, np.float64), model.centers, k, np.full(k, 1 / model.rate))
-        ids, counts = model.ids.copy(), model.counts.copy()
-        for move in better.moves:
-            retired, centre = int(ids[move.place]), better.centers[move.place].copy()
-            ids[move.place], counts[move.place] = self._next_id, max(int(better.members[move.place]), 1)
-            self._next_id += 1
-            self._changes.append(
-                Change(int(ids[move.place]), centre, "swap", self._learned, (retired,), move.before, move.after)
-            )
-        self._model = replace(model, centers=better.centers, counts=counts, ids=ids, next_id=self._next_id)
-
-
-def _values(record: SharedModel | Update) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in type(record).__slots__}
-
-
-def _decoded(record: type[Record], kind: str, data: bytes) -> Record:
-    _, values = _snapshots.decode(kind, range(1, FORMAT_VERSION + 1), data)
-    try:
-        return record(**values)
-    except (AttributeError, TypeError, OnlineModelError) as error:
-        msg = f"this {kind} is damaged: {error!r}"
-        raise SnapshotError(msg) from error

@@ -149,6 +149,9 @@ class ControlSettings(_Section, frozen=True):
     """The Faust app that coordinates."""
 
     instance_id: str = "control-0"
+    #: where there are several profilers, their models are merged after so many vectors, or after so many seconds
+    merge_vectors: int = 10_000
+    merge_s: float = 60.0
 
 
 class WebSettings(_Section, frozen=True):

@@ -10,6 +10,15 @@ from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, deco
 from streams.contract.content import Content, ContentError, decode_content, encode_content, merged, text_of
 from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
 from streams.contract.dead_letters import DeadLetter
+from streams.contract.model_updates import (
+    Learned,
+    Minted,
+    ModelUpdate,
+    ModelUpdateError,
+    Proposed,
+    decode_update,
+    encode_update,
+)
 from streams.contract.persons import partition_of, profile_id_of
 from streams.contract.reasons import Reason
 from streams.contract.tolerant import Limits
@@ -27,18 +36,25 @@ __all__ = [
     "DeadLetter",
     "Erase",
     "Incoming",
+    "Learned",
     "Limits",
+    "Minted",
+    "ModelUpdate",
+    "ModelUpdateError",
     "Names",
+    "Proposed",
     "Reason",
     "Result",
     "VectorBatch",
     "decode_block",
     "decode_content",
     "decode_control",
+    "decode_update",
     "decode_vectors",
     "encode_block",
     "encode_content",
     "encode_control",
+    "encode_update",
     "encode_vectors",
     "merged",
     "partition_of",

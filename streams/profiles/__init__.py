@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from streams.profiles.features import DEFAULT_FEATURES
 from streams.profiles.interest import VectorTable, interest
+from streams.profiles.joint import JointModel, JointVersion
 from streams.profiles.labels import MERGED, UNASSIGNED, PartitionLabels
 from streams.profiles.layout import Layout
 from streams.profiles.position import Position
@@ -20,6 +21,8 @@ __all__ = [
     "UNASSIGNED",
     "Applied",
     "Finalized",
+    "JointModel",
+    "JointVersion",
     "Layout",
     "PartitionLabels",
     "PartitionState",

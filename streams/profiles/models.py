@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from online_models import DBSTREAM, KMeans, RiverClusterer, Stabiliser, river_clusterer
+from online_models import DBSTREAM, KMeans, LocalLearner, RiverClusterer, Stabiliser, Update, river_clusterer
 from online_models.errors import UnsuitableModelError
+from online_models.river_models import river_class
 from streams.errors import ConfigurationError
 from streams.settings import SegmentationSettings
 
-__all__ = ["Model", "ModelChange", "model_of"]
+__all__ = ["JointlyLearned", "Model", "ModelChange", "model_of", "river_options"]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Model(Protocol):
 
     #: Whether a fit begins anew when history has grown; density and River's models only go on.
     refits: bool
+    #: Whether several profilers can learn it together.
+    merges: bool
 
     @property
     def segment_ids(self) -> Ids | None:
@@ -74,6 +79,23 @@ class Model(Protocol):
     def restore(self, snapshot: bytes) -> bool:
         """Go on from a snapshot; False where that can't be."""
 
+    def reserve_ids(self, below: int) -> None:
+        """Give no new segment an id below this."""
+
+
+class JointlyLearned(Model, Protocol):
+    """What it asks besides when several profilers learn it together."""
+
+    @property
+    def pending(self) -> int:
+        """Vectors learned that are in no version yet."""
+
+    def update(self) -> Update:
+        """Return them, for the agent that merges."""
+
+    def adopt(self, snapshot: bytes, version: int, applied: Mapping[str, int], worker: str, *, anew: bool) -> None:
+        """Go on from a version, with what was learned meanwhile unless `anew`."""
+
 
 def model_of(settings: SegmentationSettings) -> Model:
     """Return the model that a segmentation names.
@@ -96,21 +118,23 @@ class _Centres:
     """Online k-means."""
 
     refits = True
+    merges = True
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self.kmeans = KMeans(settings.n_clusters, settings.rate, mode=settings.mode, seed=settings.seed)
+        self._learner: LocalLearner | None = None
 
     @property
     def segment_ids(self) -> Ids:
-        return self.kmeans.segment_ids
+        return (self._learner or self.kmeans).segment_ids
 
     @property
     def learned(self) -> int:
-        return self.kmeans.learned
+        return self.kmeans.learned + self.pending
 
     @property
     def inertia(self) -> float:
-        return self.kmeans.inertia_window
+        return self.kmeans.inertia_window if self._learner is None else self._learner.inertia
 
     def fit(self, points: Points, cause: str) -> None:
         self.kmeans.refit(points, cause)
@@ -129,10 +153,13 @@ class _Centres:
         )
 
     def learn(self, points: Points) -> None:
-        self.kmeans.learn_many(points)
+        if self._learner is None:
+            self.kmeans.learn_many(points)
+        else:
+            self._learner.learn_predict_many(points)
 
     def assign(self, stabiliser: Stabiliser, rows: Rows, points: Points) -> Ids:
-        return stabiliser.assign(rows, points, self.kmeans)
+        return stabiliser.assign(rows, points, self._learner or self.kmeans)
 
     def drain(self) -> list[ModelChange]:
         return [ModelChange(c.segment_id, c.cause, c.centre) for c in self.kmeans.drain_changes()]
@@ -144,11 +171,33 @@ class _Centres:
         self.kmeans = KMeans.from_snapshot(snapshot)
         return True
 
+    def reserve_ids(self, below: int) -> None:
+        self.kmeans.reserve_ids(below)
+
+    @property
+    def pending(self) -> int:
+        return 0 if self._learner is None else self._learner.pending
+
+    def update(self) -> Update:
+        if self._learner is None:
+            msg = "nothing is shared yet"
+            raise RuntimeError(msg)
+        return self._learner.update()
+
+    def adopt(self, snapshot: bytes, version: int, applied: Mapping[str, int], worker: str, *, anew: bool) -> None:
+        self.kmeans = KMeans.from_snapshot(snapshot)
+        model = self.kmeans.share(version, applied)
+        if anew or self._learner is None:
+            self._learner = LocalLearner(worker, model)
+        else:
+            self._learner.adopt(model)
+
 
 class _Density:
     """DBSTREAM: as many segments as there are dense regions; -1 is everybody who is unlike the others."""
 
     refits = False
+    merges = False
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self._options = dict(settings.options)
@@ -198,14 +247,18 @@ class _Density:
         self._model = DBSTREAM.from_snapshot(snapshot)
         return True
 
+    def reserve_ids(self, below: int) -> None:
+        self._model.reserve_ids(below)
+
 
 class _Rivers:
     """A clusterer of River's, at River's speed. It has no snapshot but a pickle, so it begins anew after a restart."""
 
     refits = False
+    merges = False
 
     def __init__(self, settings: SegmentationSettings) -> None:
-        self._model: RiverClusterer = river_clusterer(settings.model, **settings.options)
+        self._model: RiverClusterer = river_clusterer(settings.model, **river_options(settings))
 
     @property
     def segment_ids(self) -> None:
@@ -239,3 +292,22 @@ class _Rivers:
 
     def restore(self, snapshot: bytes) -> bool:
         return False
+
+    def reserve_ids(self, below: int) -> None:
+        """Their ids are River's own."""
+
+
+def river_options(settings: SegmentationSettings) -> dict[str, Any]:
+    """Return what a model of River's is made with: the options, and how many clusters and which seed if it takes them.
+
+    Raises
+    ------
+    UnsuitableModelError
+        It is no clusterer of River's.
+    """
+    takes = inspect.signature(river_class(settings.model)).parameters.values()
+    ours = {"n_clusters": settings.n_clusters, "n_macro_clusters": settings.n_clusters, "seed": settings.seed}
+    named = {parameter.name for parameter in takes}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
+        named.add("seed")  # it hands on what it doesn't know to a model that draws
+    return {name: value for name, value in ours.items() if name in named} | settings.options

@@ -6,16 +6,20 @@ Labels are not part of the exact state: they are written under the version of th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import cast
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from online_models import SnapshotError
+from streams.contract.model_updates import Learned, Minted, Proposed
+from streams.errors import ConfigurationError
 from streams.profiles.interest import VectorTable
-from streams.profiles.labels import PartitionLabels
-from streams.profiles.models import Model, ModelChange, model_of
+from streams.profiles.labels import UNASSIGNED, PartitionLabels
+from streams.profiles.models import JointlyLearned, Model, ModelChange, model_of
+from streams.profiles.share import Share
+from streams.profiles.snapshot import Snapshot
 from streams.profiles.state import PartitionState
 from streams.profiles.vectors import VectorSpace
 from streams.settings import SegmentationSettings
@@ -25,6 +29,7 @@ __all__ = ["Segmentation"]
 log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int32]
+People = Sequence[tuple[PartitionState, PartitionLabels]]
 
 #: The first centres are fitted on this many people (adaptive k-means' warm-up), on fewer once the log is read.
 _FIRST_FIT_PEOPLE = 1_000
@@ -37,15 +42,6 @@ _REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
 #: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
 _VERSION_VECTORS = 100_000
-
-
-class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    model: bytes = msgspec.field(name="kmeans")
-    scaler: bytes
-    widths: tuple[int, ...]
-    behaviour_weights: list[float]
-    events: int
-    known: float
 
 
 class Segmentation:
@@ -61,9 +57,16 @@ class Segmentation:
 
     def __init__(self, settings: SegmentationSettings, table: VectorTable) -> None:
         self._settings = settings
-        self._space = VectorSpace(table, settings.parts, settings.columns)
-        self._model = model_of(settings)
         self._random = np.random.default_rng(settings.seed)
+        self._forget(table)
+
+    def _forget(self, table: VectorTable) -> None:
+        self._table = table
+        self._space = VectorSpace(table, self._settings.parts, self._settings.columns)
+        self._model = model_of(self._settings)
+        self._share: Share | None = None
+        self._fit_version = 0
+        self._strange = False
         self._events_at_fit = 0
         self._known_at_fit = 0.0
         self._learned_at_version = 0
@@ -96,17 +99,24 @@ class Segmentation:
 
         Its vectors are of another space: mean, scale and centres of the old one say nothing about them.
         """
+        self._table = table
         self._space = VectorSpace(table, self._settings.parts, self._settings.columns)
         self._due = cause if self._fitted else ""
+        if self._share is not None:
+            self._share.begin_again()
+            self._strange = self._fitted  # until a version of the new space comes
 
     def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
         """Learn from people whose state has just changed, and label them."""
         labels.resize(state.people)
-        if not self._fitted or not len(rows):
+        if not self._fitted or self._strange or not len(rows):
             return
         raw, known = self._space.raw(state, rows)
         labels.known[rows] = known
-        self._space.learn(raw)
+        if self._share is None:
+            self._space.learn(raw)
+        else:  # all learners see one space, the version's
+            self._share.learn(raw)
         points = self._space.transform(raw)
         self._model.learn(points)
         self._model.assign(labels.stabiliser, rows, points)
@@ -114,7 +124,7 @@ class Segmentation:
     def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> Rows:
         """Look at people again whose content has become known; return those whose label is another now."""
         labels.resize(state.people)
-        if not self._fitted or not len(rows):
+        if not self._fitted or self._strange or not len(rows):
             return rows[:0]
         raw, labels.known[rows] = self._space.raw(state, rows)
         labels.stabiliser.forget(rows)
@@ -130,14 +140,22 @@ class Segmentation:
         held = labels.of(np.arange(state.people, dtype=np.int32))
         return np.flatnonzero((held >= 0) & ~np.isin(held, self._model.segment_ids)).astype(np.int32)
 
-    def fit_if_due(self, people: Sequence[tuple[PartitionState, PartitionLabels]], *, drained: bool) -> bool:
+    def fit_if_due(self, people: People, *, drained: bool) -> bool:
         """Fit the centres on a sample of everybody when there is a reason to; return whether it was done."""
-        total = sum(state.people for state, _ in people)
-        events = sum(state.accepted for state, _ in people)
-        known = self._known_share(people, total)
-        cause = self._cause_for_fit(total, events, known, drained=drained)
+        if self._share is not None:
+            return False
+        cause = self._cause_for_fit(people, drained=drained)
         if not cause:
             return False
+        another_space = bool(self._due)
+        self._fit(people, cause, drained=drained)
+        if another_space:
+            for _, labels in people:
+                labels.begin_space()
+        return True
+
+    def _fit(self, people: People, cause: str, *, drained: bool) -> None:
+        total = sum(state.people for state, _ in people)
         share = min(1.0, (_SAMPLE_DRAINED if drained else _SAMPLE) / total)
         samples = [self._sample(state, labels, share) for state, labels in people if state.people]
         raw = np.vstack([vectors for vectors, _ in samples])
@@ -145,15 +163,115 @@ class Segmentation:
         points = self._space.transform(raw)
         if self._due:
             self._model.change_space(points, np.concatenate([held for _, held in samples]), self._random)
-            for _, labels in people:
-                labels.begin_space()
         self._model.fit(points, cause)
         self._fitted = True
-        self._events_at_fit, self._known_at_fit, self._cause, self._due = events, known, cause, ""
-        return True
+        self._events_at_fit = sum(state.accepted for state, _ in people)
+        self._known_at_fit, self._cause, self._due = _known_share(people), cause, ""
+
+    # ---- one model among several profilers
+
+    def begin_sharing(self, worker: str, *, leader: bool) -> None:
+        """Learn together with others from now on; what there is to go on from comes as a version.
+
+        Raises
+        ------
+        ConfigurationError
+            The model can't be learned together.
+        """
+        if not self._model.merges:
+            msg = (
+                f"segmentation {self.name!r}: several profilers can't learn a {self._settings.model} together. Run one "
+                'profiler, or give it model = "kmeans"'
+            )
+            raise ConfigurationError(msg)
+        self._forget(self._table)
+        self._share = Share(worker, leader=leader)
+
+    def end_sharing(self) -> None:
+        """Learn alone from now on; what there is to go on from is restored."""
+        self._forget(self._table)
+
+    def reserve_ids(self, below: int) -> None:
+        """Give no new segment an id below this: other models of this segmentation have had them."""
+        self._model.reserve_ids(below)
+
+    def waits(self, now_s: float) -> bool:
+        """Whether a fit that was proposed is on its way."""
+        return self._share is not None and self._share.waits(now_s)
+
+    def take_update(self, now_s: float) -> Learned | None:
+        """Return what was learned and is in no version yet, when it is time to tell."""
+        if self._share is None or not self._fitted or self._strange:
+            return None
+        model = self._shared
+        if not self._share.update_due(model.pending, now_s):
+            return None
+        pending, update = model.pending, model.update()
+        return Learned(self.name, update.encode(), self._share.sending(update.seq, pending, now_s))
+
+    def take_proposal(
+        self, people: People, now_s: float, base_version: int, space_id: str, layout: int, *, drained: bool
+    ) -> Proposed | None:
+        """Return a fit to follow version `base_version` when there is a reason for one and it is ours to propose.
+
+        The model stays as it is until the fit comes back as a version.
+        """
+        if self._share is None or not self._share.may_propose(now_s):
+            return None
+        cause = self._cause_for_fit(people, drained=drained)
+        if not cause:
+            return None
+        twin = Segmentation(self._settings, self._table)
+        if self._fitted:
+            twin.restore(self.snapshot())
+        twin._random, twin._due = self._random, self._due
+        twin._fit(people, cause, drained=drained)
+        self._share.proposing(now_s)
+        minted = [Minted(m.segment, m.cause, m.centre.tolist()) for m in twin._model.drain()]
+        return Proposed(self.name, base_version, cause, space_id, layout, twin.snapshot(), minted)
+
+    def adopt(self, version: int, snapshot: bytes, people: People) -> list[Rows]:
+        """Go on from a version that the merger has made; return the people who have to be looked at again.
+
+        A fit leaves nothing of what was learned meanwhile: its space is another one.
+
+        Raises
+        ------
+        SnapshotError
+            It is no version of such a model.
+        """
+        if self._share is None:
+            msg = "adopt without begin_sharing"
+            raise RuntimeError(msg)
+        stored = Snapshot.decode(snapshot)
+        fit_version = stored.fitted or version
+        first, anew = not self._fitted, not self._fitted or self._strange or fit_version != self._fit_version
+        worker = self._share.worker
+        self._shared.adopt(stored.model, version, stored.applied, worker, anew=anew)
+        if anew:
+            self._share.begin_again()
+        else:
+            self._share.included(stored.applied.get(worker, 0))
+        if self._strange:
+            for _, labels in people:
+                labels.begin_space()
+        self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
+        self._events_at_fit, self._known_at_fit, self._fit_version = stored.events, stored.known, fit_version
+        self._fitted, self._strange, self._due = True, False, ""
+        if not anew:
+            return [np.empty(0, np.int32) for _ in people]
+        if first:  # who has a segment keeps it, as after a restart
+            return [_unassigned(state, labels) for state, labels in people]
+        return [state.everybody() for state, _ in people]
+
+    @property
+    def _shared(self) -> JointlyLearned:
+        return cast(JointlyLearned, self._model)
 
     def take_version(self) -> str | None:
         """Return the cause of a new model version when one is due, and begin it."""
+        if self._share is not None:  # the merger mints them
+            return None
         changes = self._model.drain()
         self._minted += changes
         grown = self._model.learned - self._learned_at_version >= _VERSION_VECTORS
@@ -172,25 +290,23 @@ class Segmentation:
     def snapshot(self) -> bytes:
         """Return everything that `restore` needs, without pickle."""
         scaler, widths, weights = self._space.snapshot()
-        return msgspec.msgpack.encode(
-            _Snapshot(
-                model=self._model.snapshot(),
-                scaler=scaler,
-                widths=widths,
-                behaviour_weights=weights,
-                events=self._events_at_fit,
-                known=self._known_at_fit,
-            )
-        )
+        return Snapshot(
+            model=self._model.snapshot(),
+            scaler=scaler,
+            widths=widths,
+            behaviour_weights=weights,
+            events=self._events_at_fit,
+            known=self._known_at_fit,
+        ).encode()
 
     def restore(self, snapshot: bytes) -> bool:
         """Go on from a stored version; return False where another model or none was stored: it is fitted anew."""
-        stored = msgspec.msgpack.decode(snapshot, type=_Snapshot)
         try:
+            stored = Snapshot.decode(snapshot)
             restored = self._model.restore(stored.model)
         except SnapshotError as error:
             log.warning("segmentation %s: %s", self.name, error)
-            restored = False
+            return False
         if restored:
             self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
             self._events_at_fit, self._known_at_fit = stored.events, stored.known
@@ -198,22 +314,21 @@ class Segmentation:
             self._fitted = True
         return restored
 
-    def _cause_for_fit(self, total: int, events: int, known: float, *, drained: bool) -> str:
+    def _cause_for_fit(self, people: People, *, drained: bool) -> str:
+        total = sum(state.people for state, _ in people)
         if not self._fitted:
             enough = total >= _FIRST_FIT_PEOPLE or (drained and total > self._settings.n_clusters)
             return "first fit" if enough else ""
         if self._due:
-            return self._due
+            return self._due if total else ""
         if not self._model.refits:
             return ""
-        if known - self._known_at_fit > (_REFIT_KNOWN_DRAINED if drained else _REFIT_KNOWN):
+        if _known_share(people) - self._known_at_fit > (_REFIT_KNOWN_DRAINED if drained else _REFIT_KNOWN):
             return "content vectors arrived"
+        events = sum(state.accepted for state, _ in people)
         if events >= self._events_at_fit * _REFIT_GROWTH or (drained and events > self._events_at_fit * 1.2):
             return "history grew"
         return ""
-
-    def _known_share(self, people: Iterable[tuple[PartitionState, PartitionLabels]], total: int) -> float:
-        return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
 
     def _sample(
         self, state: PartitionState, labels: PartitionLabels, share: float
@@ -226,3 +341,15 @@ class Segmentation:
         labels.resize(state.people)
         raw, labels.known[rows] = self._space.raw(state, rows)
         return raw, labels.of(rows)
+
+
+def _known_share(people: People) -> float:
+    total = sum(state.people for state, _ in people)
+    return sum(float(labels.known[: state.people].sum()) for state, labels in people) / total if total else 0.0
+
+
+def _unassigned(state: PartitionState, labels: PartitionLabels) -> Rows:
+    labels.resize(state.people)
+    rows = state.everybody()
+    unassigned: Rows = rows[labels.of(rows) == UNASSIGNED]
+    return unassigned

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.model_updates import Proposed
 from streams.profiles.interest import VectorTable
 from streams.profiles.labels import PartitionLabels
 from streams.profiles.segmentation import Segmentation
@@ -87,6 +88,24 @@ class Segmentations:
                 before = marked or [rows[:0] for rows in changed]
                 marked = [np.concatenate(two) for two in zip(before, changed, strict=True)]
         return marked
+
+    def adopt(self, place: int, version: int, snapshot: bytes, people: People) -> list[Rows]:
+        """Let one of them go on from a version; return who is in another segment for it, by partition."""
+        segmentation = self.all[place]
+        of_it = [(state, self._with(labels)[place][1]) for state, labels in people]
+        looked_at = segmentation.adopt(version, snapshot, of_it)
+        return [segmentation.relabel(*person, rows) for person, rows in zip(of_it, looked_at, strict=True)]
+
+    def proposals(
+        self, people: People, now_s: float, base_versions: Sequence[int], space_id: str, layout: int, *, drained: bool
+    ) -> list[Proposed]:
+        """Return fits that have a reason to be and are ours to propose."""
+        made = []
+        for place, segmentation in enumerate(self.all):
+            of_it = [(state, self._with(labels)[place][1]) for state, labels in people]
+            proposal = segmentation.take_proposal(of_it, now_s, base_versions[place], space_id, layout, drained=drained)
+            made += [proposal] if proposal is not None else []
+        return made
 
     def _with(self, labels: PartitionLabels) -> list[tuple[Segmentation, PartitionLabels]]:
         return list(zip(self.all, [labels, *labels.others], strict=True))

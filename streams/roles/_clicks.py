@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from streams.contract.control import CONTROL_HEADER
 from streams.contract.marks import SOURCES_HEADER, decode_sources
-from streams.errors import AlreadyRunningError, LeaseLostError, StateError, UnavailableError
-from streams.kafka import client_config, consumer_config, headers_of, place_of, refuse_lost_place
+from streams.errors import LeaseLostError, StateError, UnavailableError
+from streams.kafka import consumer_config, headers_of, place_of, refuse_lost_place
 from streams.polling import Poller
 from streams.settings import Settings
 
-__all__ = ["Clicks", "Record", "refuse_second_profiler"]
+__all__ = ["Clicks", "Record"]
 
 #: Errors of an offset commit that say somebody else owns our partitions now.
 _NOT_OURS = {
@@ -219,26 +218,3 @@ class Clicks:
             "Going on would skip them silently: restore the topic, or start afresh with another kafka.prefix and "
             "clickhouse.database"
         )
-
-
-def refuse_second_profiler(settings: Settings) -> None:
-    """Refuse to join beside another profiler: one model learns from all events until learners can share it.
-
-    Raises
-    ------
-    AlreadyRunningError
-        The group has a member with another instance id.
-    """
-    group = f"{settings.kafka.prefix}.profiler"
-    admin = AdminClient(client_config(settings))
-    try:
-        members = admin.describe_consumer_groups([group], request_timeout=_METADATA_S)[group].result().members
-    except KafkaException:
-        return  # the group doesn't exist yet
-    others = sorted({m.group_instance_id or m.client_id for m in members} - {settings.profiler.instance_id})
-    if others:
-        msg = (
-            f"group {group} has the member {others[0]!r} already, and one profiler at a time is supported. "
-            f"Stop it first; if it is gone for good, set profiler.instance_id = {others[0]!r} to take its place"
-        )
-        raise AlreadyRunningError(msg)

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from clickhouse_connect.driver.client import Client
 
 from streams.profiles import Segmentation, Segmentations
-from streams.storage.models import MintedSegment, StoredModel, latest_model_version, load_model, save_model
-from streams.storage.restore import StoredPartition
+from streams.storage.models import (
+    MintedSegment,
+    StoredModel,
+    highest_segment,
+    latest_model_version,
+    newest_model,
+    save_model,
+    stored_names,
+)
 
 __all__ = ["ModelVersions", "Version", "store_versions"]
 
@@ -41,6 +48,11 @@ class ModelVersions:
         self._segmentations, self._layout_id = segmentations, layout_id
         self.newest = [latest_model_version(client, self._names(one)) for one in segmentations.all]
 
+    @property
+    def layout_id(self) -> int:
+        """The layout that models are made under."""
+        return self._layout_id
+
     def take(self, space_id: str) -> list[Version]:
         """Return the new versions that there are, at most one a segmentation."""
         taken = []
@@ -64,28 +76,37 @@ class ModelVersions:
             taken.append((stored, [MintedSegment(m.segment, m.cause, m.centre) for m in segmentation.take_minted()]))
         return taken
 
-    def restore(self, client: Client, stored: StoredPartition, space_id: str) -> None:
-        """Let segmentations that have no model yet go on from the versions that a partition's rows name."""
-        others = {name: segments.model_version for name, segments in stored.others.items()}
-        versions = [stored.model_version, *(others.get(one.name, 0) for one in self._segmentations.all[1:])]
-        for segmentation, version in zip(self._segmentations.all, versions, strict=True):
-            if version and not segmentation.fitted:
-                self._load(client, segmentation, version, space_id)
+    def restore(self, client: Client, space_id: str) -> None:
+        """Let segmentations that have no model go on from the newest version, if it is of this space and layout.
 
-    def _load(self, client: Client, segmentation: Segmentation, version: int, space_id: str) -> None:
-        names = self._names(segmentation)
-        snapshot = load_model(client, names, version, space_id=space_id, layout=self._layout_id)
-        if snapshot is None or not segmentation.restore(snapshot):
-            log.info(
-                "model %d of %s was made under other features, another encoder or another model; it is fitted anew",
-                version,
-                segmentation.name,
-            )
+        Rows may name an older one. A partition that nobody touched for long does, and going back to its version would
+        give segments ids that others have had since.
+        """
+        for place, segmentation in enumerate(self._segmentations.all):
+            if segmentation.fitted:
+                continue
+            names = self._names(segmentation)
+            segmentation.reserve_ids(highest_segment(client, names) + 1)
+            self.newest[place] = latest_model_version(client, names)
+            stored = self.newer(client, place, 0, space_id)
+            if stored is not None and segmentation.restore(stored.snapshot):
+                segmentation.reserve_ids(highest_segment(client, names) + 1)
+            elif self.newest[place]:
+                log.info(
+                    "model %d of %s was made under other features, another encoder or another model; it is fitted anew",
+                    self.newest[place],
+                    segmentation.name,
+                )
+
+    def newer(self, client: Client, place: int, after: int, space_id: str) -> StoredModel | None:
+        """Return a segmentation's newest version if it is above `after` and of this space and layout."""
+        stored = newest_model(client, self._names(self._segmentations.all[place]), after=after)
+        fits = stored is not None and (stored.space_id, stored.layout) == (space_id, self._layout_id)
+        return stored if fits else None
 
     def _names(self, segmentation: Segmentation) -> list[str]:
         """Return the names a segmentation's stored models may have."""
-        first = segmentation is self._segmentations.all[0]
-        return [segmentation.name, ""] if first else [segmentation.name]
+        return stored_names(self._segmentations.all.index(segmentation), segmentation.name)
 
 
 def store_versions(client: Client, versions: Sequence[Version]) -> None:

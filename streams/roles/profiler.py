@@ -21,7 +21,7 @@ from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.memory import keep_memory
 from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
-from streams.roles._clicks import Clicks, Record, refuse_second_profiler
+from streams.roles._clicks import Clicks, Record
 from streams.roles._latent_feed import LatentFeed
 from streams.roles._lease import Lease
 from streams.roles._models import ModelVersions, store_versions
@@ -29,6 +29,7 @@ from streams.roles._notify import Notifier
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
 from streams.roles._relay import Relay
+from streams.roles._sharing import Sharing
 from streams.roles._vector_feed import VectorFeed
 from streams.settings import Settings
 from streams.storage.client import connect
@@ -78,9 +79,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     Raises
     ------
     Terminal
-        A second profiler, a position that the log no longer holds, settings that contradict what is stored.
+        Another profiler under our instance id, a position that the log no longer holds, settings that contradict what
+        is stored.
     """
-    refuse_second_profiler(settings)
     keep_memory(_MEMORY_BYTES)
     warm_up()
     profiler = Profiler(settings)
@@ -122,7 +123,9 @@ class Profiler:
         self._vectors.table.latent = self._behaviour.latent
         self._segmentations = Segmentations(settings.segmentations, self._vectors.table)
         self._models = ModelVersions(self._client, self._segmentations, self._layout.layout_id)
+        self._sharing = Sharing(settings, self._segmentations, self._models)
         self._partitions: dict[int, Partition] = {}
+        self._arranged = False
         self._notifier, self._poison = Notifier(settings), Poison(settings)
         self._relay = Relay(settings)
         self._inserter = ThreadPoolExecutor(1, "insert")
@@ -139,6 +142,9 @@ class Profiler:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
         with self._stages("consume"):
             records = self._clicks.poll()
+        if self._partitions and not self._arranged:
+            self._sharing.arrange(self._client, self._partitions, self._space_id)
+            self._arranged = True
         self._apply(records)
         if sum(partition.unobserved_rows for partition in self._partitions.values()) >= _OBSERVED_AT_ONCE:
             self._observe()
@@ -150,6 +156,9 @@ class Profiler:
         if returned or self._all_safe or not self._segmentations.fitted:  # now a fit keeps little waiting
             with self._stages("fit"):
                 self._fit_if_due()
+        if self._sharing.active:
+            with self._stages("share"):
+                self._share()
         if self._commit_due():
             self._begin_commit()
         self._report()
@@ -164,7 +173,10 @@ class Profiler:
         """Send all changes on their way as one block; the next blocks are applied meanwhile."""
         self._end_commit()
         self._observe()
-        stored = self._inserter.submit(store_versions, self._inserting_client, self._models.take(self._space_id))
+        versions = self._models.take(self._space_id)
+        if versions:  # who has lost its place mints nothing
+            self._lease.until_us(self._client, self._committed_offsets())
+        stored = self._inserter.submit(store_versions, self._inserting_client, versions)
         self._committed_at = time.monotonic()
         changed = self._changed
         self._restored = self._restored and not changed
@@ -258,11 +270,17 @@ class Profiler:
         self._notifier.close()
         self._poison.close()
         self._relay.close()
+        self._sharing.close()
         self._status.close()
 
     @property
     def _log_read(self) -> bool:
         return self._at_end_for(_QUIET_S)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether nothing more is coming in."""
+        return self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
 
     @property
     def _log_pauses(self) -> bool:
@@ -304,16 +322,16 @@ class Profiler:
         else:
             derive_last_commit(self._client, number, stored.version)
             self._notifier.send(last_changes(self._client, number, stored.version))
-        self._models.restore(self._client, stored, self._space_id)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
-        self._restored = True
+        self._restored, self._arranged = True, False
         log.info("partition %d: %d people, from offset %d", number, partition.state.people, partition.next_offset)
         return max(partition.start_offset, low)
 
     def _release(self, number: int) -> None:
         self._let_insert_end()  # whoever restores next then finds it, or knows that it failed
         self._partitions.pop(number, None)
+        self._arranged = False
 
     def _let_insert_end(self) -> None:
         if self._insert is not None:
@@ -350,6 +368,14 @@ class Profiler:
         for partition, rows in zip(self._partitions.values(), changed, strict=True):
             partition.mark(rows)
 
+    def _share(self) -> None:
+        """Tell others what was learned, and go on from what all have learned."""
+        adopted = self._sharing.exchange(self._client, self._people, self._space_id, drained=self._settled)
+        for changed in adopted:
+            self._mark(changed)
+        if adopted:
+            self._mark(self._segmentations.resettle(self._people))
+
     def _take_vectors(self) -> None:
         """People whose content has just become known are looked at again, some time later and all at once."""
         if self._vectors.changed():
@@ -383,7 +409,7 @@ class Profiler:
         started = time.monotonic()
         if self._segmentations.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
             return
-        self._fit(settled=self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S)
+        self._fit(settled=self._settled)
 
     def _fit(self, *, settled: bool) -> None:
         started = time.monotonic()
@@ -431,6 +457,6 @@ class Profiler:
             space=self._vectors.space_id,
             behaviour_model=self._behaviour.latent.space_id if self._behaviour.latent else "",
             model_version=self._models.newest[0],
-            idle=self._log_read and not self._unseen and self._all_safe,
+            idle=self._log_read and not self._unseen and self._all_safe and not self._sharing.waits,
             stages=self._stages.seconds,
         )

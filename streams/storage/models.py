@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
-__all__ = ["MintedSegment", "StoredModel", "latest_model_version", "load_model", "save_model"]
+__all__ = [
+    "MintedSegment",
+    "StoredModel",
+    "highest_segment",
+    "latest_model_version",
+    "newest_model",
+    "save_model",
+    "stored_names",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +87,29 @@ def latest_model_version(client: Client, names: Sequence[str]) -> int:
     )
 
 
-def load_model(client: Client, names: Sequence[str], model_version: int, *, space_id: str, layout: int) -> bytes | None:
-    """Return the snapshot of a version, or None when there is none made in this content space and under this layout."""
+def newest_model(client: Client, names: Sequence[str], *, after: int = 0) -> StoredModel | None:
+    """Return the newest version of a segmentation if it is above `after`; `names` as in `latest_model_version`."""
     rows = client.query(
-        "SELECT snapshot FROM model_versions FINAL WHERE has({names:Array(String)}, segmentation) "
-        "AND model_version = {version:UInt64} AND space_id = {space:String} AND layout = {layout:UInt64}",
-        parameters={"names": list(names), "version": model_version, "space": space_id, "layout": layout},
+        "SELECT segmentation, model_version, cause, segments, learned, inertia, space_id, layout, snapshot "
+        "FROM model_versions FINAL WHERE has({names:Array(String)}, segmentation) AND model_version > {after:UInt64} "
+        "ORDER BY model_version DESC LIMIT 1",
+        parameters={"names": list(names), "after": after},
         column_formats={"snapshot": "bytes"},
     ).result_rows
-    return rows[0][0] if rows else None
+    return StoredModel(*rows[0]) if rows else None
+
+
+def highest_segment(client: Client, names: Sequence[str]) -> int:
+    """Return the highest segment id ever minted in a segmentation, -1 for none."""
+    return int(
+        client.query(
+            "SELECT greatest(-1, if(count() = 0, -1, max(segment))) FROM segments "
+            "WHERE has({names:Array(String)}, segmentation)",
+            parameters={"names": list(names)},
+        ).result_rows[0][0]
+    )
+
+
+def stored_names(place: int, name: str) -> list[str]:
+    """Return the names that the stored models of the segmentation at `place` may have: the first had none once."""
+    return [name] if place else [name, ""]

@@ -66,3 +66,22 @@ def test_infinity_and_other_shapes_change_nothing() -> None:
         with pytest.raises(ShapeError, match="3 columns"):
             call(np.zeros((1, 3)))
     assert scaler.snapshot() == before
+
+
+def test_moments_merge_as_if_one_had_learned_all_rows() -> None:
+    rows = np.random.default_rng(0).normal(5, 3, (90, 3))
+    rows[::7, 1] = np.nan
+    whole, merged = StandardScaler(), StandardScaler()
+    whole.learn_many(rows)
+    for part in (rows[:0], rows[:10], rows[10:70], rows[70:]):
+        one = StandardScaler()
+        one.learn_many(part)
+        merged.merge(one)
+    assert merged.counts.tolist() == whole.counts.tolist()
+    assert merged.missing.tolist() == whole.missing.tolist()
+    np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12)
+    np.testing.assert_allclose(merged.var, whole.var, rtol=1e-12)
+    other = StandardScaler()
+    other.learn_many(np.zeros((1, 2)))
+    with pytest.raises(ShapeError, match="2 columns"):
+        merged.merge(other)
