@@ -24,7 +24,7 @@ from tests.faults.known_log import KnownLog
 RECORD_MS = 1_790_000_000_000
 BATCH = 400
 #: Long enough for any of these logs on a busy machine.
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 Block = tuple[int, bytes]
 

@@ -23,7 +23,7 @@ from tests.faults.known_log import KnownLog
 from tests.roles.test_control import ROLE, status_of, worker
 from tests.roles.test_profiler import blocks_of, positions, send, stored_states, undisturbed_states
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 class Running:
