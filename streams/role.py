@@ -18,7 +18,7 @@ from streams.telemetry import configure_logging
 
 __all__ = ["main"]
 
-_ROLES = ("intake", "encoder", "profiler", "control")
+_ROLES = ("intake", "encoder", "profiler", "control", "web")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

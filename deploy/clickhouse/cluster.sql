@@ -672,6 +672,19 @@ SELECT kafka_partition, next_offset, accepted, duplicates, late, clamped, suppre
 FROM profiles FINAL
 WHERE kind = 'position';
 
+CREATE TABLE IF NOT EXISTS api_tokens ON CLUSTER '{cluster}'
+(
+    token_hash String,
+    name       String,
+    scopes     Array(LowCardinality(String)),
+    created_at DateTime64(3, 'UTC'),
+    expires_at DateTime64(3, 'UTC'),
+    revoked    UInt8,
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/api_tokens', '{replica}', updated_at)
+ORDER BY token_hash;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -776,3 +789,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), segment_evidence);
 
 CREATE TABLE IF NOT EXISTS segment_cards_all ON CLUSTER '{cluster}' AS segment_cards
 ENGINE = Distributed('{cluster}', currentDatabase(), segment_cards);
+
+CREATE TABLE IF NOT EXISTS api_tokens_all ON CLUSTER '{cluster}' AS api_tokens
+ENGINE = Distributed('{cluster}', currentDatabase(), api_tokens);

@@ -16,6 +16,7 @@ from streams.cli.dead_letters import dead_letters
 from streams.cli.encoders import encoders
 from streams.cli.models import models
 from streams.cli.options import Shared, err, pass_shared, shared
+from streams.cli.tokens import tokens
 from streams.commands import benches, erasing, identity, looking, sending
 from streams.demo import run_demo
 from streams.demo.run import Interrupted
@@ -26,6 +27,7 @@ from streams.roles import control as control_role
 from streams.roles import encoder as encoder_role
 from streams.roles import intake as intake_role
 from streams.roles import profiler as profiler_role
+from streams.roles import web as web_role
 from streams.serving.doctor import examine
 from streams.settings import Settings
 from streams.storage.schema import initialise
@@ -94,6 +96,8 @@ _role("intake", intake_role.run, "Raw events to blocks keyed by person.")
 _role("encoder", encoder_role.run, "Content to vectors.")
 _role("profiler", profiler_role.run, "Blocks to profiles and segments in ClickHouse.")
 _role("control", control_role.run, "Coordination: a Faust app (`faust -A streams.roles.control worker` is the same).")
+
+_role("web", web_role.run, "The page and the API (http://127.0.0.1:8642).")
 
 
 @cli.command()
@@ -253,6 +257,7 @@ def bench(options: Shared, name: str, quick: bool) -> None:
 cli.add_command(dead_letters)
 cli.add_command(encoders)
 cli.add_command(models)
+cli.add_command(tokens)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "generate_to_file",
     "generate_to_kafka",
     "keep_shop_open",
+    "page_url",
     "replay",
     "summary_text",
 ]
@@ -40,8 +41,14 @@ def addresses(settings: Settings) -> str:
     return (
         f"ready. Kafka {settings.kafka.bootstrap} (publish to topic {topics.events!r}), "
         f"ClickHouse {settings.clickhouse.url} (database {settings.clickhouse.database}). "
+        f"The page: {page_url(settings)} "
         f"Ask it with `userprism sql`. Logs in {settings.data / 'logs'}. Ctrl-C stops."
     )
+
+
+def page_url(settings: Settings) -> str:
+    """Return where the page is."""
+    return f"http://{settings.web.host}:{settings.web.port}/"
 
 
 def keep_shop_open(stack: Supervisor, seed: int, stop: threading.Event, say: Say) -> None:

@@ -28,6 +28,8 @@ from streams.storage.schema import initialise
 __all__ = ["DemoSummary", "Interrupted", "run_demo", "wait_for_arrival"]
 
 _PACED_S = 20.0
+#: What a run of events needs.
+_ROLES = ("intake", "profiler", "encoder")
 _PACED_NAME = "paced"
 _PATIENCE_S = 300.0
 _LOOK_EVERY_S = 0.25
@@ -61,6 +63,11 @@ def run_demo(
     """
     shutil.rmtree(settings.data, ignore_errors=True)
     with Supervisor(settings, role_args=role_args, stop=stop) as stack:
+        if stay is not None:  # whoever stays looks on
+            stack.start_roles(("web",))
+            if not stack.wait_ready():
+                raise Interrupted
+            say(f"the page: http://{stack.settings.web.host}:{stack.settings.web.port}/")
         shop, truth = Shop(seed, end_us=time.time_ns() // 1000), Truth()
         say(f"publishing {events:,} events of the simulated shop")
         publish(stack.settings, shop.events(events, truth), stop=stop)
@@ -78,7 +85,7 @@ def run_demo(
         fields: dict[str, Any] = msgspec.structs.asdict(summary) | indices
         fields |= {"freshness_p50_s": median, "freshness_p99_s": high}
         if stay is not None:
-            stack.stop_roles()
+            stack.stop_roles(_ROLES)
             _start(stack, stack.settings, {}, stop)
             stay(stack)
         return DemoSummary(**fields)
@@ -146,7 +153,7 @@ def _paced(stack: Supervisor, rate: float, seed: int, stop: threading.Event) -> 
             settings.clickhouse, database=f"{settings.clickhouse.database}_{_PACED_NAME}"
         ),
     )
-    stack.stop_roles()
+    stack.stop_roles(_ROLES)
     initialise(own)
     env = {
         "USERPRISM_KAFKA__PREFIX": own.kafka.prefix,

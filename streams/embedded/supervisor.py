@@ -24,6 +24,7 @@ from streams.embedded.broker import Broker
 from streams.embedded.clickhouse import ClickHouse
 from streams.embedded.home import Home, write_private
 from streams.embedded.padding import pad_partitions, remind_owners, settle_transactions
+from streams.embedded.process import free_port
 from streams.embedded.role_process import RoleProcess
 from streams.errors import StateError, UnavailableError
 from streams.settings import ClickHouseSettings, Settings
@@ -35,7 +36,7 @@ __all__ = ["ROLES", "Supervisor"]
 _log = logging.getLogger(__name__)
 
 #: In the order they start; the one that feeds the others starts last and stops first.
-ROLES = ("encoder", "control", "profiler", "intake")
+ROLES = ("web", "encoder", "control", "profiler", "intake")
 _FIRST_TO_STOP = "intake"
 
 #: A stop has 5 s in all (DESIGN 13): when intake, the other roles, and the engines must be gone at the latest.
@@ -264,6 +265,8 @@ class Supervisor:
 
     def _create_engines(self) -> None:
         kafka_port, clickhouse_port = self._home.ports()
+        web = msgspec.structs.replace(self._settings.web, port=free_port(self._settings.web.port))
+        self._settings = msgspec.structs.replace(self._settings, web=web)
         writer, reader = self._home.passwords()
         self._clickhouse = ClickHouse(
             self._home.path / "clickhouse",
@@ -375,6 +378,7 @@ class Supervisor:
         fields = {f"USERPRISM_CLICKHOUSE__{key.upper()}": value for key, value in section.items()}
         if self._broker is not None:
             fields["USERPRISM_KAFKA__BOOTSTRAP"] = self._broker.bootstrap
+        fields["USERPRISM_WEB__PORT"] = self._settings.web.port
         return {name: json.dumps(value) for name, value in fields.items()}
 
 

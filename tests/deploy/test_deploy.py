@@ -16,7 +16,7 @@ from streams.storage.cluster import cluster_ddl
 from streams.storage.schema import migrations, statements
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-ROLES = {"intake", "encoder", "profiler", "control"}
+ROLES = {"intake", "encoder", "profiler", "control", "web"}
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,8 @@ def test_starts_everything_and_leaves_nothing_behind(home: Settings) -> None:
         stack.start_roles()
         told: list[dict[str, bool]] = []
         assert stack.wait_ready(60, told.append)
-        assert told[-1] == {"encoder": True, "control": True, "profiler": True, "intake": True}
-        assert sorted(read_statuses(home.run_dir)) == ["control", "encoder", "intake", "profiler"]
+        assert told[-1] == dict.fromkeys(("web", "encoder", "control", "profiler", "intake"), True)
+        assert sorted(read_statuses(home.run_dir)) == ["control", "encoder", "intake", "profiler", "web"]
         assert stat.S_IMODE(home.stack_file.stat().st_mode) == 0o600
         found = load_settings(overrides={"data_dir": home.data_dir}, environ={})
         assert found.kafka.bootstrap == stack.settings.kafka.bootstrap

@@ -1,0 +1,209 @@
+"""The API: who may call it, how often, what it says, and that nothing one can send breaks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import hypothesis
+import msgspec
+import pytest
+import schemathesis
+from clickhouse_connect.driver.client import Client
+
+from streams.errors import InputError
+from streams.settings import Settings
+from streams.storage import connect
+from streams.storage.tokens import create_token, revoke_tokens, tokens
+from streams.web import read
+from streams.web.api.limits import Buckets
+from tests.web.serving import served
+
+
+@pytest.fixture(scope="module")
+def writer(shop: Settings) -> Iterator[Client]:
+    with connect(shop) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def given(writer: Client) -> dict[str, str]:
+    return {scope: create_token(writer, f"may {scope}", [scope], 1) for scope in ("read", "write")}
+
+
+@pytest.fixture(scope="module")
+def web(shop: Settings) -> Iterator[httpx.Client]:
+    plenty = msgspec.structs.replace(shop.web, rate_per_minute=1_000_000, burst=100_000)
+    with served(msgspec.structs.replace(shop, web=plenty)) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def operations(web: httpx.Client) -> list[tuple[str, str]]:
+    """Return (method, path) of everything OpenAPI names, with something in each place of a path."""
+    paths = web.get("/api/v1/openapi.json").json()["paths"]
+    return [(method.upper(), re.sub(r"{\w+}", "1", path)) for path, of in paths.items() for method in of]
+
+
+def scope_of(web: httpx.Client, method: str) -> str:
+    return "read" if method == "GET" else "write"
+
+
+def test_every_route_refuses_a_missing_and_a_wrong_token(web: httpx.Client) -> None:
+    asked = operations(web)
+
+    assert len(asked) > 10
+    for method, path in asked:
+        for headers in ({}, bearer("upt_wrong"), {"Authorization": "Basic dTpw"}, {"Authorization": "Bearer"}):
+            answer = web.request(method, path, headers=headers)
+            assert answer.status_code == 401, (method, path, headers)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_route_refuses_a_token_without_its_scope(web: httpx.Client, given: dict[str, str]) -> None:
+    for method, path in operations(web):
+        other = "write" if scope_of(web, method) == "read" else "read"
+        assert web.request(method, path, headers=bearer(given[other])).status_code == 403, (method, path)
+
+
+def test_what_is_said_is_what_is_read(web: httpx.Client, given: dict[str, str], reader: Client) -> None:
+    answer = web.get("/api/v1/segments", headers=bearer(given["read"]))
+
+    now = read.segments_now(reader)
+    assert answer.status_code == 200
+    assert [(one["segment"], one["people"]) for one in answer.json()["segments"]] == [
+        (one.segment, one.people) for one in now.segments
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "overview", "segmentations", "segments?segmentation=value", "segments/2", "segments/2/people", "people",
+        "person?id=anon:d1", "sizes?minutes=600", "flows?hours=100", "stability", "alerts", "health",
+    ],
+)  # fmt: skip
+def test_every_question_has_an_answer(web: httpx.Client, given: dict[str, str], path: str) -> None:
+    answer = web.get(f"/api/v1/{path}", headers=bearer(given["read"]))
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("path", ["segments/77", "person?id=nobody"])
+def test_what_is_not_there_is_not_found(web: httpx.Client, given: dict[str, str], path: str) -> None:
+    assert web.get(f"/api/v1/{path}", headers=bearer(given["read"])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["segments?segmentation=No%20Name", "sizes?minutes=0", "people?limit=1001", "person?id=%00", "person"]
+)
+def test_what_makes_no_sense_is_refused(web: httpx.Client, given: dict[str, str], path: str) -> None:
+    assert web.get(f"/api/v1/{path}", headers=bearer(given["read"])).status_code == 422
+
+
+def test_pages_of_people_lead_to_everybody_once(web: httpx.Client, given: dict[str, str]) -> None:
+    seen: list[str] = []
+    address: str | None = "/api/v1/segments/5/people?limit=100"
+    while address:
+        page: dict[str, Any] = web.get(address, headers=bearer(given["read"])).json()
+        seen += [one["profile_id"] for one in page["items"]]
+        address = page["next"]
+
+    size = next(
+        one["people"]
+        for one in web.get("/api/v1/segments", headers=bearer(given["read"])).json()["segments"]
+        if one["segment"] == 5
+    )
+    assert len(seen) == len(set(seen)) == size
+
+
+def test_what_has_not_changed_is_not_sent_again(web: httpx.Client, given: dict[str, str]) -> None:
+    for path in ("segmentations", "health?minutes=10080"):
+        first = web.get(f"/api/v1/{path}", headers=bearer(given["read"]))
+        tag = {"If-None-Match": f'"other", {first.headers["ETag"]}'}
+        again = web.get(f"/api/v1/{path}", headers=bearer(given["read"]) | tag)
+        other = web.get(f"/api/v1/{path}", headers=bearer(given["read"]) | {"If-None-Match": '"other"'})
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert other.status_code == 200
+
+
+def test_a_token_is_stored_as_its_hash_and_works_until_it_is_revoked(writer: Client, shop: Settings) -> None:
+    token = create_token(writer, "short lived", ["read"], 1)
+    with pytest.raises(InputError, match="short lived"):
+        create_token(writer, "short lived", ["read"], 1)
+
+    with served(shop) as web:
+        assert web.get("/api/v1/segmentations", headers=bearer(token)).status_code == 200
+    rows = writer.query("SELECT toString(tuple(*)) FROM api_tokens").result_rows
+    assert not any(token in row[0] for row in rows)
+
+    assert revoke_tokens(writer, "short lived") == 1
+    with served(shop) as web:
+        assert web.get("/api/v1/segmentations", headers=bearer(token)).status_code == 401
+    assert [one.revoked for one in tokens(writer) if one.name == "short lived"] == [True]
+    with pytest.raises(InputError, match="short lived"):
+        revoke_tokens(writer, "short lived")
+
+
+def test_who_asks_too_often_waits(shop: Settings, given: dict[str, str]) -> None:
+    slow = msgspec.structs.replace(shop.web, rate_per_minute=1, burst=3)
+    with served(msgspec.structs.replace(shop, web=slow)) as web:
+        answers = [web.get("/api/v1/segmentations", headers=bearer(given["read"])) for _ in range(5)]
+        other = web.get("/api/v1/segmentations", headers=bearer("another"))
+        probe = web.get("/health")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert (other.status_code, probe.status_code) == (401, 200)
+
+
+def test_buckets_fill_again_and_hold_no_more_than_a_burst() -> None:
+    buckets = Buckets(60, 2)
+
+    assert [buckets.take("ann", at) for at in (0, 0, 0, 100, 100, 100)] == [0, 0, 1, 0, 0, 1]
+    assert buckets.take("bo", 0) == 0
+
+
+def test_only_names_of_ours_are_answered(web: httpx.Client) -> None:
+    assert web.get("/health", headers={"Host": "evil.example"}).status_code == 400
+    assert web.get("/health", headers={"Host": "localhost:8642"}).status_code == 200
+
+
+def test_probes_and_metrics_need_no_token_and_name_nobody(web: httpx.Client, given: dict[str, str]) -> None:
+    web.get("/api/v1/segments/2", headers=bearer(given["read"]))
+    metrics = web.get("/metrics").text
+
+    assert web.get("/ready").status_code == 200
+    assert 'userprism_web_requests_total{route="/api/v1/segments/{segment}",method="GET",status="200"}' in metrics
+    assert re.search(r"^userprism_segments 8$", metrics, re.MULTILINE)
+    assert "user-0" not in metrics
+
+
+def test_without_clickhouse_it_says_so(shop: Settings) -> None:
+    gone = msgspec.structs.replace(shop.clickhouse, url="http://127.0.0.1:9")
+    with served(msgspec.structs.replace(shop, clickhouse=gone)) as web:
+        answers = [web.get("/api/v1/overview", headers=bearer("any")), web.get("/ready"), web.get("/health")]
+
+    assert [answer.status_code for answer in answers] == [503, 503, 200]
+
+
+@pytest.fixture(scope="module")
+def described(web: httpx.Client) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{web.base_url}/api/v1/openapi.json")
+
+
+api = schemathesis.pytest.from_fixture("described")
+
+
+@api.parametrize()
+@hypothesis.settings(max_examples=12, suppress_health_check=list(hypothesis.HealthCheck), derandomize=True)
+def test_nothing_that_openapi_allows_or_forbids_breaks_it(case: schemathesis.Case, given: dict[str, str]) -> None:
+    answer = case.call(headers=bearer(given["read" if case.method == "GET" else "write"]))
+
+    case.validate_response(answer, checks=[schemathesis.checks.not_a_server_error])
