@@ -375,7 +375,7 @@ class Supervisor:
     def _addresses(self) -> dict[str, str]:
         """Environment of a role: this stack, whatever its configuration file says about another one."""
         section = self._clickhouse.section if self._clickhouse is not None else {}
-        fields = {f"USERPRISM_CLICKHOUSE__{key.upper()}": value for key, value in section.items()}
+        fields: dict[str, str | int] = {f"USERPRISM_CLICKHOUSE__{key.upper()}": value for key, value in section.items()}
         if self._broker is not None:
             fields["USERPRISM_KAFKA__BOOTSTRAP"] = self._broker.bootstrap
         fields["USERPRISM_WEB__PORT"] = self._settings.web.port

@@ -193,17 +193,27 @@ def test_without_clickhouse_it_says_so(shop: Settings) -> None:
     assert [answer.status_code for answer in answers] == [503, 503, 200]
 
 
-@pytest.fixture(scope="module")
-def described(web: httpx.Client) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_url(f"{web.base_url}/api/v1/openapi.json")
+def test_nothing_that_openapi_allows_or_forbids_breaks_it(web: httpx.Client, given: dict[str, str]) -> None:
+    described = schemathesis.openapi.from_url(f"{web.base_url}/api/v1/openapi.json")
+    asked: list[int] = []
 
+    for found in described.get_all_operations():
+        operation = found.ok()
+        for mode in schemathesis.GenerationMode:
 
-api = schemathesis.pytest.from_fixture("described")
+            @hypothesis.settings(
+                max_examples=4, database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+            )
+            @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: schemathesis.Case) -> None:
+                answer = case.call(headers=bearer(given["read" if case.method == "GET" else "write"]))
+                asked.append(answer.status_code)
+                assert answer.status_code < 500, (case.as_curl_command(), answer.text)
 
+            try:
+                ask()
+            except hypothesis.errors.Unsatisfiable:
+                continue  # nothing can be wrong about a route that takes nothing
 
-@api.parametrize()
-@hypothesis.settings(max_examples=12, suppress_health_check=list(hypothesis.HealthCheck), derandomize=True)
-def test_nothing_that_openapi_allows_or_forbids_breaks_it(case: schemathesis.Case, given: dict[str, str]) -> None:
-    answer = case.call(headers=bearer(given["read" if case.method == "GET" else "write"]))
-
-    case.validate_response(answer, checks=[schemathesis.checks.not_a_server_error])
+    assert {200, 422} <= set(asked)
+    assert len(asked) > 100
