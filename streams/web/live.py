@@ -72,6 +72,11 @@ class Live:
             self._kept[key] = (float("inf"), task)
         return await asyncio.shield(task)  # who leaves doesn't take the answer from the others
 
+    async def ask_anew(self, function: Callable[..., T], *args: Any) -> T:
+        """Ask, whatever was answered before."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._answer, function, args, {})
+
     def close(self) -> None:
         """Let go of threads and connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -163,6 +163,14 @@ def test_who_asks_too_often_waits(shop: Settings, given: dict[str, str]) -> None
     assert (other.status_code, probe.status_code) == (401, 200)
 
 
+def test_who_guesses_tokens_waits_and_others_do_not(shop: Settings, given: dict[str, str]) -> None:
+    with served(shop) as web:
+        answers = [web.get("/api/v1/segmentations", headers=bearer(f"upt_{n}")).status_code for n in range(50)]
+        mine = web.get("/api/v1/segmentations", headers=bearer(given["read"])).status_code
+
+    assert (answers[0], answers[-1], mine) == (401, 429, 200)
+
+
 def test_buckets_fill_again_and_hold_no_more_than_a_burst() -> None:
     buckets = Buckets(60, 2)
 
