@@ -685,6 +685,11 @@ CREATE TABLE IF NOT EXISTS api_tokens ON CLUSTER '{cluster}'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/api_tokens', '{replica}', updated_at)
 ORDER BY token_hash;
 
+CREATE OR REPLACE VIEW positions ON CLUSTER '{cluster}' AS
+SELECT kafka_partition, next_offset, accepted, duplicates, late, clamped, suppressed, model_version, updated_at
+FROM profiles FINAL
+WHERE startsWith(profile_id, '\0position/') AND kind = 'position';
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
