@@ -224,4 +224,4 @@ def test_nothing_that_openapi_allows_or_forbids_breaks_it(web: httpx.Client, giv
                 continue  # nothing can be wrong about a route that takes nothing
 
     assert {200, 422} <= set(asked)
-    assert len(asked) > 100
+    assert len(asked) > 50
