@@ -30,6 +30,7 @@ __all__ = [
     "ProfilerSettings",
     "SegmentationSettings",
     "Settings",
+    "ShiftSettings",
     "WebSettings",
     "load_settings",
 ]
@@ -169,6 +170,21 @@ class WebSettings(_Section, frozen=True):
     burst: int = 60
 
 
+class ShiftSettings(_Section, frozen=True):
+    """Which shifts of segments somebody wants to hear of, and how often for nothing."""
+
+    #: people are counted per interval of event time so long; what is compared is one of them, or several together
+    interval_s: int = 3_600
+    #: expected time between two false alarms of one segmentation; all its tests share it
+    false_alarm_every: str = "365d"
+    #: total variation of shares, or part of the people, below which nobody would act
+    floor: float = 0.03
+    #: an interval is judged when event time is so far past its end
+    lateness_s: int = 300
+    #: so long without an event, by the wall, is silence; 0: never
+    silence_s: int = 7_200
+
+
 class FeatureSettings(_Section, frozen=True):
     """One declared feature; `kind` names the algebra, the rest are its parameters."""
 
@@ -224,6 +240,7 @@ class Settings(_Section, frozen=True):
     encoder: EncoderSettings = EncoderSettings()
     control: ControlSettings = ControlSettings()
     web: WebSettings = WebSettings()
+    shifts: ShiftSettings = ShiftSettings()
     #: the first, or only, segmentation: its segments are the column `segment` of `profiles`
     segmentation: SegmentationSettings = SegmentationSettings()
     #: those after the first `[[segmentation]]` of the file
@@ -362,6 +379,9 @@ def _check(settings: Settings) -> None:
         )
         raise ConfigurationError(msg)
     _check_segmentations(settings.segmentations)
+    if not 60 <= settings.shifts.interval_s <= 86_400 or 86_400 % settings.shifts.interval_s:
+        msg = f"shifts.interval_s = {settings.shifts.interval_s} must divide a day, and be a minute or longer"
+        raise ConfigurationError(msg)
     if settings.profiler.lease_margin_ms >= kafka.session_timeout_ms:
         msg = (
             f"profiler.lease_margin_ms = {settings.profiler.lease_margin_ms} must be below "

@@ -690,6 +690,61 @@ SELECT kafka_partition, next_offset, accepted, duplicates, late, clamped, suppre
 FROM profiles FINAL
 WHERE startsWith(profile_id, '\0position/') AND kind = 'position';
 
+ALTER TABLE profiles ON CLUSTER '{cluster}'
+    ADD COLUMN IF NOT EXISTS newest_event_us Int64,
+    ADD COLUMN IF NOT EXISTS activity Array(Tuple(
+        segmentation String, model_version UInt64, at_us Int64, interval_s UInt32, segment Int64, active UInt64,
+        newcomers UInt64, inflow Map(Int64, UInt64), outflow Map(Int64, UInt64), by_model Map(Int64, UInt64),
+        vectors UInt64, centroid Array(Float32), changed UInt8));
+
+CREATE TABLE IF NOT EXISTS segment_stats ON CLUSTER '{cluster}'
+(
+    segmentation    LowCardinality(String),
+    interval_s      UInt32,
+    at              DateTime64(6, 'UTC'),
+    kafka_partition UInt32,
+    segment         Int64,
+    version         UInt64,
+    model_version   UInt64,
+    active          UInt64,
+    newcomers       UInt64,
+    inflow          Map(Int64, UInt64),
+    outflow         Map(Int64, UInt64),
+    by_model        Map(Int64, UInt64),
+    vectors         UInt64,
+    centroid        Array(Float32),
+    newest_event_at DateTime64(6, 'UTC'),
+    committed_at    DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_stats', '{replica}', version)
+ORDER BY (segmentation, interval_s, at, kafka_partition, segment);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS segment_stats_of_commits ON CLUSTER '{cluster}' TO segment_stats AS
+SELECT a.segmentation AS segmentation, a.interval_s AS interval_s, fromUnixTimestamp64Micro(a.at_us) AS at,
+       kafka_partition, a.segment AS segment, version, a.model_version AS model_version, a.active AS active,
+       a.newcomers AS newcomers, a.inflow AS inflow, a.outflow AS outflow, a.by_model AS by_model, a.vectors AS vectors,
+       a.centroid AS centroid, fromUnixTimestamp64Micro(newest_event_us) AS newest_event_at, updated_at AS committed_at
+FROM profiles
+ARRAY JOIN activity AS a
+WHERE kind = 'position' AND a.changed;
+
+CREATE VIEW IF NOT EXISTS segment_activity ON CLUSTER '{cluster}' AS
+SELECT segmentation, interval_s, at, segment, sum(s.active) AS active, sum(s.newcomers) AS newcomers,
+       sumMap(s.inflow) AS inflow, sumMap(s.outflow) AS outflow, sumMap(s.by_model) AS by_model,
+       max(s.model_version) AS model_version
+FROM (SELECT * FROM segment_stats FINAL) AS s
+GROUP BY segmentation, interval_s, at, segment;
+
+CREATE TABLE IF NOT EXISTS shift_positions ON CLUSTER '{cluster}'
+(
+    segmentation String,
+    interval_s   UInt32,
+    judged       Int64,
+    judged_at    DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/shift_positions', '{replica}', judged)
+ORDER BY (segmentation, interval_s);
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -797,3 +852,12 @@ ENGINE = Distributed('{cluster}', currentDatabase(), segment_cards);
 
 CREATE TABLE IF NOT EXISTS api_tokens_all ON CLUSTER '{cluster}' AS api_tokens
 ENGINE = Distributed('{cluster}', currentDatabase(), api_tokens);
+
+CREATE TABLE IF NOT EXISTS segment_stats_all ON CLUSTER '{cluster}' AS segment_stats
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_stats);
+
+CREATE TABLE IF NOT EXISTS segment_activity_all ON CLUSTER '{cluster}' AS segment_activity
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_activity);
+
+CREATE TABLE IF NOT EXISTS shift_positions_all ON CLUSTER '{cluster}' AS shift_positions
+ENGINE = Distributed('{cluster}', currentDatabase(), shift_positions);

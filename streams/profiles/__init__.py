@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from streams.profiles.activity import Activity, ActivityRow
 from streams.profiles.features import DEFAULT_FEATURES
 from streams.profiles.interest import VectorTable, interest
 from streams.profiles.joint import JointModel, JointVersion
@@ -19,6 +20,8 @@ __all__ = [
     "DEFAULT_FEATURES",
     "MERGED",
     "UNASSIGNED",
+    "Activity",
+    "ActivityRow",
     "Applied",
     "Finalized",
     "JointModel",

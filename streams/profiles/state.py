@@ -12,6 +12,7 @@ import pyarrow as pa
 from streams.contract import Block
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
+from streams.profiles.activity import Arrivals
 from streams.profiles.cells import update_cell
 from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at
 from streams.profiles.dedup import DedupWindow
@@ -31,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Older than a person's newest event by more than this is late (DESIGN 3).
 _LATE_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Applied:
         The events that count, as indices into the block, and whose each is.
     away, away_rows : ndarray
         The events of people who are elsewhere: new, but not counted here.
+    arrivals : Arrivals
+        The events with which somebody became active in an interval.
     """
 
     rows: Int32s
@@ -52,6 +56,7 @@ class Applied:
     event_rows: Int32s
     away: Int64s
     away_rows: Int32s
+    arrivals: Arrivals
     duplicates: int
     late: int
 
@@ -77,10 +82,15 @@ class PartitionState:
         Which features are kept.
     dedup_window_us, dedup_max_ids : int
         How far back, and how many message ids at most, repeats are recognised.
+    interval_us : int
+        Of event time, in which somebody becomes active once.
     """
 
-    def __init__(self, layout: Layout, *, dedup_window_us: int, dedup_max_ids: int) -> None:
+    def __init__(
+        self, layout: Layout, *, dedup_window_us: int, dedup_max_ids: int, interval_us: int = _HOUR_US
+    ) -> None:
         self.layout = layout
+        self._interval_us = interval_us
         self._people = StringTable()
         self._names = StringTable()
         self._names.intern_one("(other)")
@@ -144,7 +154,8 @@ class PartitionState:
         by_person = np.argsort(rows, kind="stable")
         kept, rows = kept[by_person], rows[by_person]
         events = Prepared(block, kept, rows, self._names, self._traits)
-        late = int(_count_events(rows, events.at_us, self._dense.ints, _LATE_US))
+        came = np.zeros(len(rows), np.uint8)
+        late = int(_count_events(rows, events.at_us, self._dense.ints, _LATE_US, self._interval_us, came))
         for index, feature in enumerate(self.layout.features):
             self._update(index, feature, events)
         touched, content = events.contents
@@ -152,7 +163,9 @@ class PartitionState:
         self.accepted += len(kept)
         self.late += late
         self.clamped += int(block.clamped[kept].sum())
-        return Applied(np.unique(rows), kept, rows, away, away_rows, repeats, late)
+        came_at = np.flatnonzero(came)
+        arrivals = Arrivals(rows[came_at], events.at_us[came_at], came[came_at] == _NEW)
+        return Applied(np.unique(rows), kept, rows, away, away_rows, arrivals, repeats, late)
 
     def ids(self, rows: Int32s) -> pa.StringArray:
         """Return the profile ids of `rows`."""
@@ -321,15 +334,24 @@ class PartitionState:
             )  # fmt: skip
 
 
+#: What an event is to its person: the first of all, or the first in an interval after those they were seen in.
+_NEW, _AGAIN = 2, 1
+
+
 @kernel
-def _count_events(rows: Int32s, at_us: Int64s, dense: Int64s, late_us: int) -> int:
+def _count_events(
+    rows: Int32s, at_us: Int64s, dense: Int64s, late_us: int, interval_us: int, came: npt.NDArray[np.uint8]
+) -> int:
     late = 0
     for i in range(len(rows)):
         row, at = rows[i], at_us[i]
         if dense[row, EVENTS] == 0:
             dense[row, FIRST] = at
+            came[i] = _NEW
         elif at < dense[row, LAST] - late_us:
             late += 1
+        elif at // interval_us > dense[row, LAST] // interval_us:
+            came[i] = _AGAIN
         dense[row, EVENTS] += 1
         dense[row, FIRST] = min(dense[row, FIRST], at)
         dense[row, LAST] = max(dense[row, LAST], at)

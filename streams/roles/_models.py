@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from streams.profiles import Segmentation, Segmentations
 from streams.storage.models import (
+    LEARNED,
     MintedSegment,
     StoredModel,
     highest_segment,
@@ -42,11 +43,14 @@ class ModelVersions:
     ----------
     newest : list of int
         The version of each segmentation's model, in their order.
+    bases : list of int
+        The version since which each has but learned: nothing was fitted anew, no segment has come or gone.
     """
 
     def __init__(self, client: Client, segmentations: Segmentations, layout_id: int) -> None:
         self._segmentations, self._layout_id = segmentations, layout_id
         self.newest = [latest_model_version(client, self._names(one)) for one in segmentations.all]
+        self.bases = [latest_model_version(client, self._names(one), basis=True) for one in segmentations.all]
 
     @property
     def layout_id(self) -> int:
@@ -61,6 +65,8 @@ class ModelVersions:
             if cause is None:
                 continue
             self.newest[place] += 1
+            if cause not in LEARNED:
+                self.bases[place] = self.newest[place]
             ids = segmentation.model.segment_ids
             stored = StoredModel(
                 segmentation.name,
@@ -76,6 +82,10 @@ class ModelVersions:
             taken.append((stored, [MintedSegment(m.segment, m.cause, m.centre) for m in segmentation.take_minted()]))
         return taken
 
+    def look_for_basis(self, client: Client, place: int) -> None:
+        """Ask for the newest version that did more than learn: one that was passed over, perhaps."""
+        self.bases[place] = latest_model_version(client, self._names(self._segmentations.all[place]), basis=True)
+
     def restore(self, client: Client, space_id: str) -> None:
         """Let segmentations that have no model go on from the newest version, if it is of this space and layout.
 
@@ -88,6 +98,7 @@ class ModelVersions:
             names = self._names(segmentation)
             segmentation.reserve_ids(highest_segment(client, names) + 1)
             self.newest[place] = latest_model_version(client, names)
+            self.look_for_basis(client, place)
             stored = self.newer(client, place, 0, space_id)
             if stored is not None and segmentation.restore(stored.snapshot):
                 segmentation.reserve_ids(highest_segment(client, names) + 1)

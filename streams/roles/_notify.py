@@ -8,9 +8,10 @@ import msgspec
 
 from streams.kafka import Outbox
 from streams.settings import Settings
-from streams.storage.restore import Change
+from streams.storage.commit import PartitionCommit
+from streams.storage.restore import Change, Stats
 
-__all__ = ["Notifier"]
+__all__ = ["Notifier", "stats_of"]
 
 _FLUSH_S = 10.0
 
@@ -29,6 +30,7 @@ class Notifier:
     """Writes to `userprism.segment-changes`, keyed by person."""
 
     def __init__(self, settings: Settings) -> None:
+        self._stats_topic = settings.kafka.topics.segment_stats
         self._topic = settings.kafka.topics.segment_changes
         self._outbox = Outbox(settings, **{"queue.buffering.max.messages": 1_000_000})
 
@@ -46,6 +48,14 @@ class Notifier:
             )
             self._outbox.send(self._topic, msgspec.json.encode(value), change.profile_id.encode())
 
+    def tell(self, stats: Sequence[Stats]) -> None:
+        """Queue a record for each segmentation and interval of which a commit says something new.
+
+        The id is partition, version, segmentation and interval, hence the same after a restart.
+        """
+        for said in stats:
+            self._outbox.send(self._stats_topic, msgspec.json.encode(said), said.segmentation.encode())
+
     def flush(self) -> None:
         """Wait until the broker has everything: restore repeats only the last commit, so none may overtake it.
 
@@ -59,3 +69,17 @@ class Notifier:
     def close(self) -> None:
         """Let go of the broker."""
         self._outbox.close()
+
+
+def stats_of(part: PartitionCommit) -> list[Stats]:
+    """Return what a commit says of who was active, as the topic has it."""
+    versions = {part.segmentation: part.model_version, **{o.segmentation: o.model_version for o in part.others}}
+    changed: dict[tuple[str, int], dict[int, int]] = {}
+    for row in part.activity:
+        if row.changed:
+            changed.setdefault((row.segmentation, row.at_us), {})[row.segment] = row.active
+    shared = part.interval_s, part.newest_event_us
+    return [
+        Stats.of(part.partition, part.version, (name, versions[name], at_us, *shared, active))
+        for (name, at_us), active in changed.items()
+    ]

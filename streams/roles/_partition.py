@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from streams.contract import Block, Erase, decode_block, decode_control
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
-from streams.profiles import Applied, Layout, PartitionState, Position
+from streams.profiles import Activity, Applied, Layout, PartitionState, Position
 from streams.profiles.labels import PartitionLabels
 from streams.roles._clicks import Record
 from streams.roles._identity import Identities
@@ -85,8 +85,14 @@ class Partition:
         self.labels = PartitionLabels(settings.segmentation, settings.other_segmentations)
         self._names = [one.name for one in settings.segmentations]
         self.state = PartitionState(
-            layout, dedup_window_us=settings.dedup.window_s * 1_000_000, dedup_max_ids=settings.dedup.max_ids
+            layout,
+            dedup_window_us=settings.dedup.window_s * 1_000_000,
+            dedup_max_ids=settings.dedup.max_ids,
+            interval_us=settings.shifts.interval_s * 1_000_000,
         )
+        self._interval_s = settings.shifts.interval_s
+        self.activity = Activity(self._names, settings.shifts.interval_s * 1_000_000)
+        self.activity.restore(stored.activity, stored.newest_event_us)
         self.state.restore(stored.ids, stored.states, stored.layouts, stored.descriptors, stored.position)
         self.state.suppress([int(text.removeprefix(SUPPRESSED), 16) for text in _suppressed(stored.ids)])
         self.labels.restore(stored.segment, stored.segment_since_us)
@@ -98,6 +104,7 @@ class Partition:
         self._identities.restore(stored.identity, stored.marks)
         self._layout = layout
         self._next_seq = stored.next_seq
+        self._bases: Sequence[int] | None = None
         self._dirty: list[Rows] = []
         self._unobserved: list[Rows] = []
         self._moved = self._on_its_way = False
@@ -192,6 +199,8 @@ class Partition:
         """Remember whom a block touched, and how old its events were."""
         self._dirty.append(applied.rows)
         self._unobserved.append(applied.rows)
+        if len(applied.events):
+            self.activity.note(applied.arrivals, int(block.at_us[applied.events].max()))
         counted = np.delete(block.source_ms, applied.away) if len(applied.away) else block.source_ms
         if len(counted):
             self._source_ms.append(counted)
@@ -212,10 +221,11 @@ class Partition:
         if len(rows) and self._next_seq < MAX_SEQ:
             self._dirty.append(rows)
 
-    def prepare(self, model_versions: Sequence[int]) -> Prepared:
+    def prepare(self, model_versions: Sequence[int], bases: Sequence[int] | None = None) -> Prepared:
         """Return what a commit says now, under the version of each segmentation's model.
 
-        The next one is prepared when `committed` was told of this one.
+        `bases` are the versions since which each model has but learned: where that is another than at the last commit,
+        people's segments have changed without them. The next one is prepared when `committed` was told of this one.
         """
         rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
         done = self.state.finalize(rows)
@@ -236,6 +246,13 @@ class Partition:
                 self._names, model_versions, [self.labels, *self.labels.others], strict=True
             )
         ]
+        before, self._bases = self._bases, bases
+        for place, of_it in enumerate([segments, *others]):
+            self.activity.moved(
+                of_it.segmentation, of_it.previous_segment, of_it.segment, of_it.since_us,
+                by_model=before is not None and bases is not None and before[place] != bases[place],
+            )  # fmt: skip
+        self.activity.count(self.labels)
         ids = self.state.ids(rows)
         part = PartitionCommit(
             partition=self.number,
@@ -262,6 +279,9 @@ class Partition:
             others=others,
             marks=dict(self._identities.owner.marks),
             links=self._identities.take_links(),
+            activity=self.activity.take(),
+            newest_event_us=self.activity.newest_us,
+            interval_s=self._interval_s,
         )
         prepared = Prepared(part, rows, self._source_ms, self._first_read_at_us)
         self._next_seq = part.seq + 1

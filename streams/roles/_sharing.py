@@ -136,4 +136,5 @@ class Sharing:
                 log.warning("version %d of %s: %s", newer.model_version, segmentation.name, error)
                 continue
             self._models.newest[place] = newer.model_version
+            self._models.look_for_basis(client, place)
         return changed

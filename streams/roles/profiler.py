@@ -25,7 +25,7 @@ from streams.roles._clicks import Clicks, Record
 from streams.roles._latent_feed import LatentFeed
 from streams.roles._lease import Lease
 from streams.roles._models import ModelVersions, store_versions
-from streams.roles._notify import Notifier
+from streams.roles._notify import Notifier, stats_of
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
 from streams.roles._relay import Relay
@@ -35,7 +35,7 @@ from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.commit import commit_batches, insert_commit
 from streams.storage.freshness import save_ages
-from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
+from streams.storage.restore import derive_last_commit, last_changes, last_stats, restore_partition, save_layout
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
 
@@ -181,7 +181,8 @@ class Profiler:
         changed = self._changed
         self._restored = self._restored and not changed
         with self._stages("pack"):
-            self._prepared = [(partition, partition.prepare(self._models.newest)) for partition in changed]
+            named = self._models.newest, self._models.bases
+            self._prepared = [(partition, partition.prepare(*named)) for partition in changed]
         with self._stages("model"):
             stored.result()  # before any row that names it
         self._at("after model")
@@ -206,6 +207,7 @@ class Profiler:
         with self._stages("after"):
             for partition, prepared in self._prepared:
                 self._notifier.send(partition.committed(prepared))
+                self._notifier.tell(stats_of(prepared.part))
             self._notifier.flush()
             self._at("after notifications")
             ages = [(p.part, p.first_read_at_us, p.ages(safe_at_us // 1000)) for _, p in self._prepared]
@@ -322,6 +324,7 @@ class Profiler:
         else:
             derive_last_commit(self._client, number, stored.version)
             self._notifier.send(last_changes(self._client, number, stored.version))
+            self._notifier.tell(last_stats(self._client, number, stored.version))
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
         self._restored, self._arranged = True, False

@@ -19,7 +19,7 @@ from streams.shop.broken import broken_events
 from streams.shop.catalogue import THEMES, Catalogue
 from streams.shop.truth import Truth
 
-__all__ = ["PERSONAS", "Shop"]
+__all__ = ["PERSONAS", "Message", "Shop"]
 
 Floats = npt.NDArray[np.float64]
 Message = tuple[bytes | None, bytes]
@@ -88,7 +88,7 @@ class Shop:
         self._device = random.choice(len(_DEVICES), people, p=(0.6, 0.3, 0.1))
         self._country = random.choice(len(_COUNTRIES), people)
         self._gender = random.choice(2, people)
-        self._activity = random.gamma(2.0, 1.0, people) + 0.3
+        self.activity = random.gamma(2.0, 1.0, people) + 0.3
         self._texts = self._item_texts()
 
     def profile_id(self, person: int) -> str:
@@ -103,7 +103,7 @@ class Shop:
         repeated = round(count * _REPEATED)
         whole = count - broken - repeated
         late = round(count * _LATE)
-        who = random.choice(people, whole, p=self._activity / self._activity.sum())
+        who = random.choice(people, whole, p=self.activity / self.activity.sum())
         if whole >= people:  # everybody comes at least once
             who[random.permutation(whole)[:people]] = np.arange(people)
         at = self._times(random, who)
@@ -111,7 +111,7 @@ class Shop:
         who, at = who[order], at[order]
         is_late = self._choose_late(random, who, at, late)
         at = np.where(is_late, at - random.integers(2 * _DAY_US, 5 * _DAY_US, whole), at)
-        rendered = self._render(random, who, at)
+        rendered = self.render(random, who, at)
         truth.events, truth.accepted, truth.duplicates = count, whole, repeated
         truth.late = int(is_late.sum())
         present = np.unique(who).tolist()
@@ -182,9 +182,10 @@ class Shop:
         item[noise] = random.choice(len(c.titles), int(noise.sum()), p=c.popularity / c.popularity.sum())
         return item
 
-    def _render(
+    def render(
         self, random: np.random.Generator, who: npt.NDArray[np.int64], at: npt.NDArray[np.int64]
     ) -> list[Message]:
+        """Return (key, value) of an event a person and time (us UTC)."""
         n = len(who)
         item = self._items(random, who)
         act = _choose(random, self._acts[who])

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import LeaseLostError, UnavailableError
 from streams.identity import LinkRow
-from streams.profiles import Position
+from streams.profiles import ActivityRow, Position
 from streams.storage.client import COMMIT_SETTINGS
 
 __all__ = [
@@ -48,6 +48,13 @@ _SEGMENT = {
     "model_version": pa.uint64(),
 }  # fmt: skip
 _PEOPLE = {"segmentation": pa.utf8(), "segment": pa.int64(), "people": pa.uint64(), "model_version": pa.uint64()}
+#: Fields of the items of `activity` (a position's); see `ActivityRow`.
+_FLOW = pa.map_(pa.int64(), pa.uint64())
+_ACTIVITY = {
+    "segmentation": pa.utf8(), "model_version": pa.uint64(), "at_us": pa.int64(), "interval_s": pa.uint32(),
+    "segment": pa.int64(), "active": pa.uint64(), "newcomers": pa.uint64(), "inflow": _FLOW, "outflow": _FLOW,
+    "by_model": _FLOW, "vectors": pa.uint64(), "centroid": pa.list_(pa.float32()), "changed": pa.uint8(),
+}  # fmt: skip
 #: Fields of a `LinkRow`, as the column `links` has them.
 _LINK = {
     "profile_id": pa.utf8(), "anonymous": pa.utf8(), "what": pa.utf8(), "reason": pa.utf8(), "at_us": pa.int64(),
@@ -104,6 +111,9 @@ class PartitionCommit:
     links: Sequence[LinkRow]
     segmentation: str = "interest"
     others: Sequence[OtherSegments] = ()
+    activity: Sequence[ActivityRow] = ()
+    newest_event_us: int = 0
+    interval_s: int = 3_600
 
     @property
     def version(self) -> int:
@@ -207,6 +217,7 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
         "late": (position.late, pa.uint64()),
         "clamped": (position.clamped, pa.uint64()),
         "suppressed": (position.suppressed, pa.uint64()),
+        "newest_event_us": (part.newest_event_us, pa.int64()),
     }
     columns: dict[str, pa.Array] = {name: pa.array(values) for name, values in shared.items()}
     columns |= {name: pa.array(values, pa.timestamp("us", tz="UTC")) for name, values in times.items()}
@@ -224,6 +235,7 @@ def _partition_batch(part: PartitionCommit, lease_until_us: int) -> pa.RecordBat
     links = [[getattr(link, name) for link in part.links] for name in _LINK]
     columns["links"] = _lists(_all_last(n, len(part.links)), _LINK, links)
     columns["segmentation"] = pa.DictionaryArray.from_arrays(np.zeros(n + 1, np.int32), [part.segmentation])
+    columns["activity"] = _activity(n, part)
     if part.others:  # the table's default is none
         columns["other_segments"] = _other_segments(n, part.others)
         columns["other_people"] = _other_people(n, part.others)
@@ -253,6 +265,19 @@ def _other_segments(n: int, others: Sequence[OtherSegments]) -> pa.Array:
 def _other_people(n: int, others: Sequence[OtherSegments]) -> pa.Array:
     items = [(o.segmentation, segment, people, o.model_version) for o in others for segment, people in o.people.items()]
     return _lists(_all_last(n, len(items)), _PEOPLE, list(zip(*items, strict=True)) or [[]] * len(_PEOPLE))
+
+
+def _activity(n: int, part: PartitionCommit) -> pa.Array:
+    versions = {part.segmentation: part.model_version, **{o.segmentation: o.model_version for o in part.others}}
+    said = part.activity
+    given: dict[str, Sequence[Any]] = {
+        "model_version": [versions[row.segmentation] for row in said],
+        "interval_s": [part.interval_s] * len(said),
+        "changed": [int(row.changed) for row in said],
+        **{name: [list(getattr(row, name).items()) for row in said] for name in ("inflow", "outflow", "by_model")},
+    }
+    columns = [given[name] if name in given else [getattr(row, name) for row in said] for name in _ACTIVITY]
+    return _lists(_all_last(n, len(said)), _ACTIVITY, columns)
 
 
 def _lists(offsets: pa.Array, kinds: Mapping[str, pa.DataType], columns: Sequence[Any]) -> pa.Array:

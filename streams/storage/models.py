@@ -10,6 +10,7 @@ import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
 __all__ = [
+    "LEARNED",
     "MintedSegment",
     "StoredModel",
     "highest_segment",
@@ -18,6 +19,9 @@ __all__ = [
     "save_model",
     "stored_names",
 ]
+
+#: Causes of versions in which segments are still the same ones, a little further on.
+LEARNED = ("learned", "merged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +78,17 @@ def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegmen
         )
 
 
-def latest_model_version(client: Client, names: Sequence[str]) -> int:
+def latest_model_version(client: Client, names: Sequence[str], *, basis: bool = False) -> int:
     """Return the highest version ever stored of a segmentation, 0 when there is none; new versions count up from it.
 
-    `names` are those its rows may have: rows from before there were several segmentations have none, ''.
+    With `basis` it is the highest that did more than learn. `names` are those its rows may have: rows from before there
+    were several segmentations have none, ''.
     """
     return int(
         client.query(
-            "SELECT max(model_version) FROM model_versions WHERE has({names:Array(String)}, segmentation)",
-            parameters={"names": list(names)},
+            "SELECT max(model_version) FROM model_versions WHERE has({names:Array(String)}, segmentation) "
+            "AND NOT has({without:Array(String)}, cause)",
+            parameters={"names": list(names), "without": list(LEARNED) if basis else []},
         ).result_rows[0][0]
     )
 

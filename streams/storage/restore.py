@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,17 +15,19 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.errors import UnavailableError
-from streams.profiles import Position
+from streams.profiles import ActivityRow, Position
 from streams.storage.client import RESTORE_SETTINGS
 from streams.storage.commit import MAX_SEQ
 from streams.storage.page_rows import PAGE_ROWS
 
 __all__ = [
     "Change",
+    "Stats",
     "StoredPartition",
     "StoredSegments",
     "derive_last_commit",
     "last_changes",
+    "last_stats",
     "restore_partition",
     "save_layout",
 ]
@@ -32,7 +36,7 @@ _UNASSIGNED = -2
 _POSITION_FIELDS = tuple(field.name for field in fields(Position))
 
 _PARTITION = f"""
-SELECT profile_id, state, identity, peer_marks, layout, other_segments, segment,
+SELECT profile_id, state, identity, peer_marks, layout, other_segments, segment, activity, newest_event_us,
        toUnixTimestamp64Micro(segment_since) AS since,
        kind = 'position' AS is_position, version, model_version, {", ".join(_POSITION_FIELDS)}
 FROM profiles FINAL
@@ -90,6 +94,25 @@ WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
   AND kind = 'person' AND o.segment != o.previous_segment
 """
 
+_ACTIVITY_OF_COMMIT = """
+INSERT INTO segment_stats
+SELECT a.segmentation, a.interval_s, fromUnixTimestamp64Micro(a.at_us), kafka_partition, a.segment, version,
+       a.model_version, a.active, a.newcomers, a.inflow, a.outflow, a.by_model, a.vectors, a.centroid,
+       fromUnixTimestamp64Micro(newest_event_us), updated_at
+FROM profiles
+ARRAY JOIN activity AS a
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position' AND a.changed
+"""
+
+_STATS = """
+SELECT a.segmentation, any(a.model_version), a.at_us, any(a.interval_s), any(newest_event_us),
+       CAST((groupArray(a.segment), groupArray(a.active)), 'Map(Int64, UInt64)')
+FROM profiles
+ARRAY JOIN activity AS a
+WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position' AND a.changed
+GROUP BY a.segmentation, a.at_us
+"""
+
 _LINKS_OF_COMMIT = """
 INSERT INTO identity_links
 SELECT link.profile_id, link.anonymous, link.what, link.reason, fromUnixTimestamp64Micro(link.at_us), link.message,
@@ -129,6 +152,9 @@ class StoredPartition:
     marks: dict[int, int]
     #: layout id -> descriptor of every layout that the states were written under
     descriptors: dict[int, str]
+    #: who was active in the intervals that are still open, and the newest event time
+    activity: Sequence[ActivityRow] = ()
+    newest_event_us: int = 0
 
     @property
     def next_seq(self) -> int:
@@ -153,6 +179,28 @@ class Change:
     segmentation: str
 
 
+class Stats(msgspec.Struct, frozen=True):
+    """A record of `userprism.segment-stats`: people active per segment whose number a commit has changed.
+
+    Flows and centroids are in the table `segment_stats`, under the same keys.
+    """
+
+    id: str
+    kafka_partition: int
+    version: int
+    segmentation: str
+    model_version: int
+    at_us: int
+    interval_s: int
+    newest_event_us: int
+    active: dict[int, int]
+
+    @classmethod
+    def of(cls, partition: int, version: int, said: tuple[str, int, int, int, int, dict[int, int]]) -> Stats:
+        """Return the record, its id made of what makes it unique; `said` are the fields after `version`."""
+        return cls(f"{partition}:{version}:{said[0]}:{said[2]}", partition, version, *said)
+
+
 def restore_partition(client: Client, partition: int) -> StoredPartition:
     """Read one partition back, people and position in one SELECT: a late commit lands before it or after, not between.
 
@@ -173,9 +221,9 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         raise UnavailableError(msg) from error
     is_position = rows.column("is_position").cast(pa.bool_())
     people = rows.filter(pc.invert(is_position))
-    wanted = [*_POSITION_FIELDS, "version", "model_version", "peer_marks"]
+    wanted = [*_POSITION_FIELDS, "version", "model_version", "peer_marks", "activity", "newest_event_us"]
     positions = rows.filter(is_position).select(wanted).to_pylist()
-    nothing: dict[str, Any] = {**dict.fromkeys(wanted, 0), "sources": (), "peer_marks": ()}
+    nothing: dict[str, Any] = {**dict.fromkeys(wanted, 0), "sources": (), "peer_marks": (), "activity": ()}
     at: dict[str, Any] = positions[0] if positions else nothing
     linked = people.filter(pc.greater(pc.binary_length(people.column("identity")), 0))
     return StoredPartition(
@@ -197,7 +245,22 @@ def restore_partition(client: Client, partition: int) -> StoredPartition:
         ),
         marks=dict(at["peer_marks"]),
         descriptors={int(layout): str(text) for layout, text in descriptors},
+        activity=[_activity(item) for item in at["activity"]],
+        newest_event_us=at["newest_event_us"],
     )
+
+
+def _activity(item: dict[str, Any]) -> ActivityRow:
+    vectors = item["vectors"]
+    return ActivityRow(
+        _text(item["segmentation"]), item["at_us"], item["segment"], item["active"], item["newcomers"],
+        dict(item["inflow"]), dict(item["outflow"]), dict(item["by_model"]),
+        vectors, np.array(item["centroid"], np.float64) * vectors, changed=bool(item["changed"]),
+    )  # fmt: skip
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _others(column: pa.ListArray) -> dict[str, StoredSegments]:
@@ -220,7 +283,8 @@ def _others(column: pa.ListArray) -> dict[str, StoredSegments]:
 def derive_last_commit(client: Client, partition: int, version: int) -> None:
     """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
     others = _OTHER_CHANGES_OF_COMMIT, _OTHER_SIZES_OF_COMMIT
-    for statement in (_CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _LINKS_OF_COMMIT, *PAGE_ROWS):
+    derived = _CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _ACTIVITY_OF_COMMIT, _LINKS_OF_COMMIT, *PAGE_ROWS
+    for statement in derived:
         client.command(statement, parameters={"partition": partition, "version": version})
 
 
@@ -228,6 +292,12 @@ def last_changes(client: Client, partition: int, version: int) -> list[Change]:
     """Return the changes of a partition's last commit: their notifications go out again, with the same ids."""
     rows = client.query(_CHANGES, parameters={"partition": partition, "version": version}).result_rows
     return [Change(*row) for row in rows]
+
+
+def last_stats(client: Client, partition: int, version: int) -> list[Stats]:
+    """Return what a partition's last commit said of who was active: it goes out again, with the same ids."""
+    rows = client.query(_STATS, parameters={"partition": partition, "version": version}).result_rows
+    return [Stats.of(partition, version, tuple(row)) for row in rows]
 
 
 def save_layout(client: Client, layout_id: int, descriptor: str) -> None:

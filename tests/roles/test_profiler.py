@@ -112,6 +112,40 @@ def undisturbed_states(settings: Settings, blocks: list[Block]) -> dict[str, byt
     return found
 
 
+def stored_activity(settings: Settings) -> dict[int, tuple[int, int]]:
+    with connect(settings) as client:
+        rows = client.query(
+            "SELECT toUnixTimestamp(at), sum(active) AS people, sum(newcomers) FROM segment_activity "
+            "GROUP BY at HAVING people > 0"
+        ).result_rows
+    return {at: (active, new) for at, active, new in rows}
+
+
+def undisturbed_activity(settings: Settings, blocks: list[Block]) -> dict[int, tuple[int, int]]:
+    """Count, event by event, whom an hour sees that no later hour has seen, unless it was over two hours before."""
+    found: dict[int, tuple[int, int]] = {}
+    newest: dict[int, int] = {}
+    last: dict[str, int] = {}
+    seen: set[int] = set()
+    for partition, raw in blocks:
+        block = decode_block(raw)
+        names = block.person.values.to_pylist()
+        floor = newest.get(partition, 0) - 2
+        for code, at_us, message in zip(
+            block.person.codes, block.at_us.tolist(), block.message_hash.tolist(), strict=True
+        ):
+            if message in seen:
+                continue
+            seen.add(message)
+            person, hour = names[code], at_us // 3_600_000_000
+            if hour > last.get(person, -1) and hour >= floor:
+                active, new = found.get(hour * 3_600, (0, 0))
+                found[hour * 3_600] = (active + 1, new + (person not in last))
+            last[person] = max(hour, last.get(person, -1))
+            newest[partition] = max(newest.get(partition, 0), hour)
+    return found
+
+
 @pytest.mark.parametrize("passes", [1, 2])
 @pytest.mark.parametrize("point", CRASH_POINTS)
 def test_a_crash_anywhere_leaves_what_an_undisturbed_profiler_writes(ready: Settings, point: str, passes: int) -> None:
@@ -124,6 +158,7 @@ def test_a_crash_anywhere_leaves_what_an_undisturbed_profiler_writes(ready: Sett
     work(ready, parts)
 
     assert stored_states(ready) == undisturbed_states(ready, blocks)
+    assert stored_activity(ready) == undisturbed_activity(ready, blocks)
     with connect(ready) as client:
         accepted, duplicates = client.query("SELECT sum(accepted), sum(duplicates) FROM positions").result_rows[0]
     assert (accepted, duplicates) == (log.accepted, log.duplicates)

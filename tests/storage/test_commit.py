@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.errors import LeaseLostError, StateError, UnavailableError
 from streams.identity import LinkRow
-from streams.profiles import Position
+from streams.profiles import ActivityRow, Position
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.commit import (
@@ -27,11 +27,11 @@ from streams.storage.commit import (
     position_id,
     version_of,
 )
-from streams.storage.restore import derive_last_commit, last_changes, restore_partition, save_layout
+from streams.storage.restore import derive_last_commit, last_changes, last_stats, restore_partition, save_layout
 
 DERIVED = (
     "segment_changes", "segment_sizes", "identity_links", "identity_overrides", "segment_sizes_by_minute",
-    "segment_flow_counts", "people_sample",
+    "segment_flow_counts", "people_sample", "segment_stats",
 )  # fmt: skip
 FLOWS = "segment_flow_counts"
 FAR_FUTURE_US = 4_000_000_000_000_000
@@ -74,6 +74,13 @@ def part(partition: int, names: list[str], *, next_offset: int = 10, seq: int = 
             LinkRow(name, f"anon:of {name}", "merged", "", 1_700_000_000_000_001, 2**64 - 9, 6, next_offset - 1, i)
             for i, name in enumerate(names[:3])
         ],
+        activity=[
+            ActivityRow(
+                "interest", 1_699_999_200_000_000, 3, 6, 2, {-2: 2}, {1: 3}, {}, 2, np.array([3.0, -1.0]), changed=True
+            ),
+            ActivityRow("interest", 1_699_995_600_000_000, 3, 9, changed=False),
+        ],
+        newest_event_us=1_700_000_500_000_002,
     )
 
 
@@ -102,6 +109,32 @@ def test_what_was_committed_is_restored(client: Client) -> None:
     assert stored.segment_since_us.tolist() == [1_700_000_400_000_003] * 2
     assert stored.descriptors == {2**64 - 5: '{"columns": []}'}
     assert restore_partition(client, 1).ids.to_pylist() == ["陈"]
+    said = part(0, [])
+    assert stored.newest_event_us == said.newest_event_us
+    for restored, row in zip(stored.activity, said.activity, strict=True):
+        for name in (
+            "segmentation",
+            "at_us",
+            "segment",
+            "active",
+            "newcomers",
+            "inflow",
+            "outflow",
+            "vectors",
+            "changed",
+        ):
+            assert getattr(restored, name) == getattr(row, name)
+        assert restored.total.tolist() == row.total.tolist()
+
+
+def test_who_was_active_is_what_the_newest_commit_says(client: Client) -> None:
+    insert_commit(client, commit_batches([part(0, ["ann"], next_offset=20), part(1, ["bo"])], FAR_FUTURE_US))
+    insert_commit(client, commit_batches([part(0, ["ann"], next_offset=10)], FAR_FUTURE_US))
+    rows = client.query("SELECT segment, active, newcomers, inflow, outflow FROM segment_activity").result_rows
+    assert rows == [(3, 12, 4, {-2: 4}, {1: 6})]
+    version = version_of(20, 0)
+    (said,) = last_stats(client, 0, version)
+    assert (said.id, said.active) == (f"0:{version}:interest:1699999200000000", {3: 6})
 
 
 def test_nothing_stored_restores_as_an_empty_partition(client: Client) -> None:
