@@ -89,6 +89,8 @@ class IntakeSettings(_Section, frozen=True):
     max_properties: int = 1_000
     max_depth: int = 32
     max_id_bytes: int = 512
+    #: of one value; more are refused together, as one dead letter (too_large)
+    max_batch_events: int = 1_000
     #: events further in the future than this are clamped to the record time and counted
     future_tolerance_s: int = 600
 

@@ -117,7 +117,9 @@ class Persons:
                 self._beside.clear()
             text = values[i].strip()
             usable = "\0" not in text and len(text.encode("utf-8", "surrogatepass")) <= self._max_bytes
-            found[i] = self._beside[values[i]] = text if usable else ""
+            found[i] = text if usable else ""
+            if len(values[i]) <= self._max_bytes:
+                self._beside[values[i]] = found[i]
         names = Names.of(pa.array([text or None for text in found], pa.utf8()).dictionary_encode())
         return Names(np.append(names.codes, np.int32(-1))[kept], names.values)
 
@@ -131,5 +133,7 @@ class Persons:
             user, anonymous = (values[i], None) if kind == "userId" else (None, values[i])
             profile_id = profile_id_of(user, anonymous, self._max_bytes)
             person = (profile_id, partition_of(profile_id, self._partitions)) if profile_id else None
-            found[i] = memory[values[i]] = person
+            found[i] = person
+            if len(values[i]) <= self._max_bytes:  # half a million ids of a megabyte each are no memory's bound
+                memory[values[i]] = person
         return found

@@ -22,6 +22,9 @@ __all__ = ["Limits", "Refused", "as_mapping", "as_raw", "as_text", "event_at", "
 #: An escape that may be half of a surrogate pair: such text can't be written as UTF-8 until it is replaced.
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
+#: What a batch says once for all its events is written once an event: a megabyte a thousand times would be a gigabyte.
+_MOST_SHARED_BYTES = 16 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -31,6 +34,8 @@ class Limits:
     max_depth: int = 32
     max_properties: int = 1_000
     max_id_bytes: int = 512
+    #: each event of a batch may become a dead letter that holds the whole batch
+    max_batch_events: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ def unpack(value: bytes, limits: Limits) -> list[Event | Refused]:
         return [Refused(Reason.MALFORMED_JSON)]
     if _deeper_than(tree, limits.max_depth):
         return [Refused(Reason.TOO_DEEP)]
+    if _too_many_at_once(tree, limits):
+        return [Refused(Reason.TOO_LARGE)]
     if _HALF_CHARACTER.search(text):
         tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
     return [_event(item, limits) for item in _items(tree)]
@@ -69,6 +76,17 @@ def event_at(value: bytes, index: int) -> Any:
         return None
     several = isinstance(tree, list) or (isinstance(tree, dict) and isinstance(tree.get("batch"), list))
     return list(_items(tree))[index] if several else None
+
+
+def _too_many_at_once(tree: Any, limits: Limits) -> bool:
+    """Whether a value holds more events than it may, or grows out of bounds when each of them gets what they share."""
+    batch = tree.get("batch") if isinstance(tree, dict) else tree
+    if not isinstance(batch, list):
+        return False
+    if len(batch) > limits.max_batch_events:
+        return True
+    shared = {key: value for key, value in tree.items() if key != "batch"} if isinstance(tree, dict) else {}
+    return len(json.dumps(shared)) * len(batch) > _MOST_SHARED_BYTES
 
 
 def _items(tree: Any) -> Iterator[Any]:

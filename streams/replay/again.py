@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
-from streams.contract import profile_id_of
+from streams.contract import Reason, profile_id_of
 from streams.contract.control import id_hash
 from streams.contract.dead_letters import DeadLetter
 from streams.contract.tolerant import event_at
@@ -25,6 +25,8 @@ __all__ = ["REPLAYS_HEADER", "replay_letters", "since_of"]
 #: How often an event was sent again; it stays with the event if that is refused once more.
 REPLAYS_HEADER = "userprism-replays"
 _FLUSH_S = 30.0
+#: Found before a value is unpacked: a batch that was refused for these has no event that was accepted.
+_OF_WHOLE_VALUES = frozenset({Reason.TOO_LARGE, Reason.INVALID_UTF8, Reason.MALFORMED_JSON, Reason.TOO_DEEP})
 
 
 def since_of(text: str) -> datetime:
@@ -78,7 +80,12 @@ def replay_letters(
 
 
 def _event(letter: DeadLetter) -> bytes:
-    """Return the refused event alone: its neighbours in the same value were accepted long ago."""
+    """Return the refused event alone: its neighbours in the same value were accepted long ago.
+
+    What was refused as a whole is sent as a whole.
+    """
+    if letter.reason in _OF_WHOLE_VALUES:
+        return letter.value
     alone = event_at(letter.value, letter.index)
     return letter.value if alone is None else json.dumps(alone, ensure_ascii=False).encode("utf-8", "replace")
 

@@ -79,7 +79,13 @@ class Intake:
         limits = settings.intake
         self._contract = Contract(
             settings.kafka.partitions,
-            Limits(limits.max_event_bytes, limits.max_depth, limits.max_properties, limits.max_id_bytes),
+            Limits(
+                limits.max_event_bytes,
+                limits.max_depth,
+                limits.max_properties,
+                limits.max_id_bytes,
+                limits.max_batch_events,
+            ),
             limits.future_tolerance_s * 1_000_000,
         )
         self._applied = read_marks(settings)

@@ -21,6 +21,7 @@ from streams.contract import (
     profile_id_of,
 )
 from streams.contract.columns import Columns
+from streams.contract.persons import Persons
 from streams.contract.times import parse_time
 
 #: Golden: a person's partition never changes while the count stays.
@@ -62,6 +63,12 @@ def block_of(*values: bytes | dict[str, object]) -> Block:
         (GOOD | {"type": 3}, Reason.UNSUPPORTED_TYPE),
         (GOOD | {"timestamp": 10**400}, Reason.INVALID_TIMESTAMP),
         (GOOD | {"userId": None}, Reason.MISSING_IDENTITY),
+        (GOOD | {"userId": "u" * 513}, Reason.MISSING_IDENTITY),
+        (GOOD | {"type": "group", "groupId": "g" * 513}, Reason.MISSING_GROUP_ID),
+        (GOOD | {"type": "alias", "previousId": "p" * 513}, Reason.MISSING_PREVIOUS_ID),
+        (b"[" + b"1," * 1_000 + b"1]", Reason.TOO_LARGE),
+        ({"batch": [GOOD] * 1_001}, Reason.TOO_LARGE),
+        ({"batch": [GOOD] * 100, "context": {"a": "x" * 200_000}}, Reason.TOO_LARGE),
         (GOOD | {"userId": "undefined", "anonymousId": "[object Object]"}, Reason.MISSING_IDENTITY),
         (GOOD | {"userId": "a\0b"}, Reason.MISSING_IDENTITY),
         (GOOD | {"event": ["x"]}, Reason.MISSING_EVENT),
@@ -85,6 +92,17 @@ def test_a_bad_value_is_refused_and_its_neighbours_are_not(value: bytes | dict[s
     assert letter.value == (value if isinstance(value, bytes) else json.dumps(value).encode())
     assert dict(letter.record_headers())["dlq_offset"] == b"1"
     assert dict(letter.record_headers())["h"] == b"v"
+
+
+def test_ids_that_are_too_long_are_not_remembered() -> None:
+    persons = Persons(1, 512)
+    long = [f"{number}{'x' * 600}" for number in range(5)]
+    names = Names.of(pa.array(long, pa.utf8()).dictionary_encode())
+    users = Names.of(pa.array([f"u{number}" for number in range(5)], pa.utf8()).dictionary_encode())
+
+    assert persons.resolve_many(names, Names.nothing(5)).partitions.tolist() == [-1] * 5
+    assert persons.resolve_many(users, names).partitions.tolist() == [0] * 5
+    assert (len(persons._users), len(persons._anonymous), len(persons._beside)) == (5, 0, 0)
 
 
 def test_batches_and_arrays_are_unpacked_and_the_outer_context_is_merged_in() -> None:

@@ -103,9 +103,8 @@ def events_in(value: bytes, limits: Limits) -> int:
         return 1
     if _depth(tree) > limits.max_depth:
         return 1
-    if isinstance(tree, dict) and isinstance(tree.get("batch"), list):
-        return len(tree["batch"])
-    return len(tree) if isinstance(tree, list) else 1
+    batch = tree.get("batch") if isinstance(tree, dict) else tree
+    return len(batch) if isinstance(batch, list) and len(batch) <= limits.max_batch_events else 1
 
 
 def check(contract: Contract, values: Sequence[bytes], limits: Limits) -> tuple[int, Counter[str]]:

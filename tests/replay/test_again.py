@@ -12,7 +12,7 @@ from streams.contract.dead_letters import DeadLetter
 from streams.errors import InputError
 from streams.kafka import headers_of
 from streams.records import records_until_end
-from streams.replay.again import REPLAYS_HEADER, replay_letters, since_of
+from streams.replay.again import REPLAYS_HEADER, _event, replay_letters, since_of
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.dead_letters import Selection, count_by_reason, save_dead_letters, selected_letters
@@ -89,3 +89,10 @@ def test_since_is_a_duration_or_a_moment() -> None:
     assert since_of("2026-01-31T12:00:00") == datetime(2026, 1, 31, 12, tzinfo=UTC)
     with pytest.raises(InputError, match="--since 'soon'"):
         since_of("soon")
+
+
+def test_a_batch_that_was_refused_as_a_whole_is_sent_again_as_a_whole(settings: Settings) -> None:
+    value = json.dumps(BATCH).encode()
+
+    assert _event(letter(settings, 1, "too_large", value)) == value
+    assert json.loads(_event(letter(settings, 1, "missing_identity", value, index=1)))["context"] == {"locale": "de"}
