@@ -117,9 +117,9 @@ class Persons:
                 self._beside.clear()
             text = values[i].strip()
             usable = "\0" not in text and len(text.encode("utf-8", "surrogatepass")) <= self._max_bytes
-            found[i] = text if usable else ""
+            found[i] = known = text if usable else ""
             if len(values[i]) <= self._max_bytes:
-                self._beside[values[i]] = found[i]
+                self._beside[values[i]] = known
         names = Names.of(pa.array([text or None for text in found], pa.utf8()).dictionary_encode())
         return Names(np.append(names.codes, np.int32(-1))[kept], names.values)
 
