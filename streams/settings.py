@@ -111,6 +111,8 @@ class IdentitySettings(_Section, frozen=True):
     max_ids: int = 1_000
     #: new ids within seven days of event time; one that is refused for this is asked again when it comes again
     max_new_ids_a_week: int = 5
+    #: e-mail addresses are identifiers too: intake writes SHA-256 of each one in its place, wherever in an event it is
+    hashed_emails: bool = False
 
 
 class ProfilerSettings(_Section, frozen=True):

@@ -15,11 +15,12 @@ from streams.contract.columns import Columns, columns_of
 from streams.contract.content import Content
 from streams.contract.contexts import Contexts
 from streams.contract.dead_letters import DeadLetter, Headers
+from streams.contract.emails import beside, email_ids, instead_of, without_emails
 from streams.contract.event import Properties, decode_properties, encode_event
 from streams.contract.fields import Field
 from streams.contract.items import Items
 from streams.contract.marks import Applied
-from streams.contract.persons import Persons
+from streams.contract.persons import People, Persons
 from streams.contract.reasons import Reason
 from streams.contract.spans import Spans
 from streams.contract.times import INVALID, corrected
@@ -111,6 +112,8 @@ class Contract:
             Events that count already; they are left out.
         """
         read_at_us = time.time_ns() // 1000
+        if self._limits.hashed_emails:
+            values = [without_emails(value) for value in values]
         source_ms = np.array(record_ms, np.int64)
         everything = np.arange(len(values))
         spans = Spans(values, self._limits)
@@ -150,11 +153,22 @@ class Contract:
         """Take note that a result wasn't sent: its content is new again."""
         self._items.forget(result.contents)
 
+    def _people(self, spans: Spans) -> People:
+        """Return whose events are, by their userId, anonymousId and, where that is wanted, e-mail address."""
+        users, anonymous = spans.names(Field.USER_ID), spans.names(Field.ANONYMOUS_ID)
+        if not self._limits.hashed_emails:
+            return self._persons.resolve_many(users, anonymous)
+        table = self._contexts.table(spans.raws(Field.CONTEXT), spans.raws(Field.TRAITS))
+        emails = email_ids(table.traits, table.codes)
+        people = self._persons.resolve_many(users, instead_of(anonymous, emails))
+        both = (people.anonymous.codes >= 0) & (anonymous.codes >= 0)
+        return people._replace(anonymous=beside(people.anonymous, emails, both))
+
     def _part(self, spans: Spans, message: Int64s, index: Int64s, record_ms: Int64s, source: Source) -> _Part:
         """Read the columns of plain events; whatever has no owner or no time is left out."""
         rich = _rich_properties(spans)
         source_ms = record_ms[message]
-        people = self._persons.resolve_many(spans.names(Field.USER_ID), spans.names(Field.ANONYMOUS_ID))
+        people = self._people(spans)
         timestamp, original, sent, received = map(spans.times, _TIMES)
         at_us, clamped = corrected(timestamp, original, sent, received, source_ms * 1000, self._tolerance_us)
         taken = spans.plain & (people.partitions >= 0) & (at_us != INVALID)

@@ -108,7 +108,7 @@ class Block:
     price, quantity, revenue : ndarray of float64
         NaN where the event has none.
     anonymous : Names
-        The anonymousId beside the userId that is the person.
+        The anonymousId beside the userId that is the person; with an e-mail id both, NUL between them.
     """
 
     read_at_us: int

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from streams.contract.emails import is_hashed_email
 from streams.contract.event import ABSENT, TYPES, Event, Product, Properties
 from streams.contract.persons import as_id, profile_id_of
 from streams.contract.reasons import Reason
@@ -36,6 +37,8 @@ class Limits:
     max_id_bytes: int = 512
     #: each event of a batch may become a dead letter that holds the whole batch
     max_batch_events: int = 1_000
+    #: a hashed e-mail address in an event's traits is an identifier (`streams.contract.emails`)
+    hashed_emails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ def _items(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+def _hashed_email(item: dict[str, Any]) -> bool:
+    traits = {**as_mapping(as_mapping(item.get("context")).get("traits")), **as_mapping(item.get("traits"))}
+    return is_hashed_email(traits.get("email"))
+
+
 def _event(item: Any, limits: Limits) -> Event | Refused:
     if not isinstance(item, dict):
         return Refused(Reason.NOT_AN_OBJECT)
@@ -111,7 +119,8 @@ def _event(item: Any, limits: Limits) -> Event | Refused:
     kind = kind.strip().lower() if isinstance(kind, str) else ""
     if kind not in TYPES:
         return Refused(Reason.UNSUPPORTED_TYPE)
-    if not profile_id_of(item.get("userId"), item.get("anonymousId"), limits.max_id_bytes):
+    named = profile_id_of(item.get("userId"), item.get("anonymousId"), limits.max_id_bytes)
+    if not named and not (limits.hashed_emails and _hashed_email(item)):
         return Refused(Reason.MISSING_IDENTITY)
     name = as_text(item.get("event"))
     if kind == "track" and not name:

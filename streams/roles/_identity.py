@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from streams.contract import Block, Names, decode_block
 from streams.contract.columns import Columns
+from streams.contract.emails import BETWEEN
 from streams.contract.event import TYPES
 from streams.identity import LinkRow, Outgoing, Owner, decode_envelope
 from streams.profiles import Applied, Layout, PartitionState
@@ -87,7 +88,7 @@ class Identities:
             (block.type[events] == _ALIAS).tolist(),
         )
         again = [
-            self.owner.meet(user, name, at_us, message, alias=alias)
+            True in [self.owner.meet(user, one, at_us, message, alias=alias) for one in name.split(BETWEEN)]
             for user, name, at_us, message, alias in zip(users, names, *facts, strict=True)
         ]
         if any(again):

@@ -17,6 +17,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
+from streams.contract.emails import without_emails
 from streams.contract.marks import SOURCES_HEADER, Applied, encode_sources
 from streams.errors import AlreadyRunningError, UnavailableError
 from streams.kafka import (
@@ -85,6 +86,7 @@ class Intake:
                 limits.max_properties,
                 limits.max_id_bytes,
                 limits.max_batch_events,
+                settings.identity.hashed_emails,
             ),
             limits.future_tolerance_s * 1_000_000,
         )
@@ -141,7 +143,7 @@ class Intake:
         times = [message.timestamp()[1] for message in messages]
         with self._stages("contract"):
             result = self._contract.apply(
-                values, times, lambda i: _incoming(messages[i]), self._applied_before(positions)
+                values, times, lambda i: self._incoming(messages[i]), self._applied_before(positions)
             )
             self._read_to = {entry.partition: entry.offset for entry in positions}
         with self._stages("transaction"):
@@ -266,6 +268,13 @@ class Intake:
         self._revoked = True
         self._end_write()
 
+    def _incoming(self, message: Message) -> Incoming:
+        place, key, headers = place_of(message), message.key(), headers_of(message)
+        if self._settings.identity.hashed_emails:  # both go into dead letters
+            key = key and without_emails(key)
+            headers = [(name, value and without_emails(value)) for name, value in headers]
+        return Incoming(place.topic, place.partition, place.offset, key, headers)
+
     def _report(self, *, idle: bool) -> None:
         self._status.update(
             state="ready" if self._consumer.assignment() else "starting",
@@ -277,8 +286,3 @@ class Intake:
 
 def _is_padding(message: Message) -> bool:
     return any(name == PADDING_HEADER for name, _ in headers_of(message))
-
-
-def _incoming(message: Message) -> Incoming:
-    place, key = place_of(message), message.key()
-    return Incoming(place.topic, place.partition, place.offset, key, headers_of(message))
