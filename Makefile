@@ -8,13 +8,18 @@ SEED   ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint setup bench faults clean
+.PHONY: demo test look lint setup bench faults clean
 
 demo: setup
 	$(BIN)/userprism demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.ready
 	$(BIN)/python -m pytest $(ARGS)
+
+# Every page in Chromium, light, dark and on a phone; its pictures are kept in ci-output/pages.
+look: $(VENV)/.dev $(VENV)/.ready
+	tests/browser/setup.sh $(VENV)
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from streams.errors import ConfigurationError
 from streams.settings import Settings
 from streams.telemetry import RoleStatus
 from streams.web.app import create_app
+from streams.web.pages import attach
 
 __all__ = ["run"]
 
@@ -33,9 +34,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     settings.require_clickhouse()
     web = settings.web
     status = RoleStatus(settings.run_dir, web.instance_id)
+    app = create_app(settings)
+    attach(app, app.state.live, settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=web.host,
             port=web.port,
             log_config=None,

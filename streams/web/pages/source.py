@@ -11,7 +11,7 @@ from streams.web.live import Live
 from streams.web.naming import Evidence, Lift, SegmentName, Term, distinctive_terms, keep_names, name_segments
 from streams.web.pages.charts import colour
 from streams.web.pages.texts import LANGUAGES, Texts, texts
-from streams.web.read import segment_evidence, segmentations
+from streams.web.read import segment_evidence, segmentations, segments_now
 
 __all__ = ["CEASED", "Labels", "Source", "daypart", "say_lift"]
 
@@ -75,12 +75,13 @@ class Source:
         return await self.live.ask(function, *args, **kwargs)
 
     async def labels(self, segmentation: str, segments: Iterable[int] = ()) -> Labels:
-        """Return names and colours of a segmentation, those of `segments` in any case."""
+        """Return names of a segmentation's segments, and colours of those that have people now and of `segments`."""
         known = await self.ask(segmentations)
         name = segmentation or next(iter(known), "")
         evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name) if name else {}
         names = {language: self._keep(name, language, evidence) for language in LANGUAGES}
-        return Labels(name, known, names, self._place(name, {*segments, *evidence}))
+        present = (one.segment for one in (await self.ask(segments_now, name)).segments) if name else ()
+        return Labels(name, known, names, self._place(name, {*segments, *present}))
 
     def _keep(self, segmentation: str, language: str, evidence: Mapping[int, Evidence]) -> dict[int, SegmentName]:
         key = (segmentation, language)

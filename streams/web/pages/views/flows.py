@@ -17,6 +17,8 @@ __all__ = ["FLOWS"]
 
 _SPANS = (1, 24, 168)
 _DRAWN, _LISTED = 40, 10
+#: Names beside a chart narrower than a phone get less room: they must not meet in the middle (px).
+_PHONE, _NARROW, _WIDE = 500, 130, 230
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _sankey(moved: list[tuple[tuple[int, ...], int]], labels: Labels, look: Look
                 "itemStyle": {"color": labels.colour(segment), "borderWidth": 0},
                 "label": {
                     "position": "right" if place == 0 else "left", "formatter": labels.name(segment, look.text),
-                    "color": "var(--ink)", "fontSize": 12, "width": 220, "overflow": "truncate",
+                    "color": "var(--ink)", "fontSize": 12, "overflow": "truncate",
                 },
             })  # fmt: skip
     links = [
@@ -100,14 +102,17 @@ def _sankey(moved: list[tuple[tuple[int, ...], int]], labels: Labels, look: Look
          "lineStyle": {"color": labels.colour(old), "opacity": 0.35}}
         for (old, new), people in moved
     ]  # fmt: skip
-    return base(
+    whole = base(
         tooltip={"show": False},
         series=[{
             "type": "sankey", "id": "flows", "left": 4, "right": 4, "top": 8, "bottom": 8, "nodeWidth": 12,
             "nodeGap": 14, "draggable": False, "layoutIterations": 32, "emphasis": {"disabled": True},
-            "data": nodes, "links": links,
+            "data": nodes, "links": links, "label": {"width": _WIDE},
         }],
     )  # fmt: skip
+    narrow = {"query": {"maxWidth": _PHONE}, "option": {"series": [{"id": "flows", "label": {"width": _NARROW}}]}}
+    wide = {"option": {"series": [{"id": "flows", "label": {"width": _WIDE}}]}}
+    return {"baseOption": whole, "media": [narrow, wide]}
 
 
 FLOWS = View(

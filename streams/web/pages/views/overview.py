@@ -33,7 +33,7 @@ async def _read(source: Source, segmentation: str) -> _Read:
         source.ask(flows, segmentation, hours=_HOURS),
     )
     segments = [segment.segment for segment in found.now.segments]
-    return _Read(found, sizes, moves, await source.labels(segmentation, [*segments, *sizes.people]))
+    return _Read(found, sizes, moves, await source.labels(segmentation, segments))
 
 
 def _show(read: _Read, look: Look) -> Shown:
