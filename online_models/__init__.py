@@ -13,6 +13,7 @@ from .density import DBSTREAM
 from .errors import NotFiniteError, OnlineModelError, ShapeError, SnapshotError, UnsuitableModelError
 from .kmeans import UNASSIGNED, KMeans
 from .merger import Merger
+from .quality import Quality, assess, nearest_centres, overlap_of
 from .river_models import RiverClusterer, river_clusterer
 from .scaling import StandardScaler
 from .shared_model import SharedModel, Update
@@ -42,6 +43,7 @@ __all__ = [
     "Merger",
     "NotFiniteError",
     "OnlineModelError",
+    "Quality",
     "RiverClusterer",
     "ShapeError",
     "SharedModel",
@@ -52,12 +54,15 @@ __all__ = [
     "Transition",
     "UnsuitableModelError",
     "Update",
+    "assess",
     "baseline_windows",
     "bic",
     "centre_drift",
     "check_clusterer",
     "choose_k",
     "measured_dispersion",
+    "nearest_centres",
+    "overlap_of",
     "river_clusterer",
     "shift_test",
     "simplified_silhouette",

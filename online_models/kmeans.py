@@ -166,6 +166,11 @@ class KMeans(base.Clusterer):
         return float(known.mean()) if len(known) else 0.0
 
     @property
+    def recent(self) -> Centres:
+        """The newest vectors that an adaptive model has learned, up to 2,000, oldest first; a copy."""
+        return self._window.newest(self._learned, TURN)
+
+    @property
     def changes(self) -> list[Change]:
         """Segments that came into being since this was last drained, the newest 1,000."""
         return list(self._changes)

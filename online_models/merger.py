@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._fitting import squared_distances
 from ._search import improve
 from .changes import Change
 from .shared_model import SharedModel, Update
@@ -62,11 +61,9 @@ class Merger:
         return sum(int(update.counts.sum()) for update in self._updates.values())
 
     @property
-    def inertia(self) -> float:
-        """Mean squared distance of the newest vectors that updates brought to their nearest centres; 0 without any."""
-        if not self._window:
-            return 0.0
-        return float(squared_distances(np.array(self._window, np.float64), self._model.centers)[1].mean())
+    def recent(self) -> npt.NDArray[np.float64]:
+        """The newest vectors that updates brought, up to 2,000."""
+        return np.array(self._window, np.float64).reshape(-1, self._model.centers.shape[1])
 
     def drain_changes(self) -> list[Change]:
         """Return the segments that swaps brought, and forget them."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 
-__all__ = ["RoleStatus", "Stages", "configure_logging", "read_statuses"]
+__all__ = [
+    "RoleStatus",
+    "Stages",
+    "configure_logging",
+    "forget_statuses",
+    "instances",
+    "numbered",
+    "read_statuses",
+]
 
 _STATUS_INTERVAL_S = 0.5
 
@@ -92,6 +101,30 @@ def read_statuses(run_dir: Path) -> dict[str, dict[str, Any]]:
         if isinstance(fields, dict) and "role" in fields:
             statuses[fields["role"]] = fields
     return statuses
+
+
+def forget_statuses(run_dir: Path) -> None:
+    """Remove what roles left that were killed: nobody here runs any more."""
+    for path in run_dir.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+            fields = msgspec.json.decode(path.read_bytes())
+            if isinstance(fields, dict) and "role" in fields:
+                path.unlink()
+
+
+def numbered(instance_id: str, number: str) -> str:
+    """Return the instance id of another process of a role: ``profiler-0`` and "1" give ``profiler-1``."""
+    return f"{instance_id.removesuffix('-0')}-{number}" if number else instance_id
+
+
+def instances(statuses: Mapping[str, dict[str, Any]], instance_id: str) -> list[dict[str, Any]]:
+    """Return the statuses of a role's processes here: the one named so, and those numbered beside it."""
+    base = instance_id.removesuffix("-0")
+    return [
+        fields
+        for name, fields in statuses.items()
+        if name == instance_id or (name.startswith(f"{base}-") and name.removeprefix(f"{base}-").isdecimal())
+    ]
 
 
 class Stages:

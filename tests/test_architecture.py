@@ -39,11 +39,11 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SURFACE = {
     "online_models": {
         "DBSTREAM", "UNASSIGNED", "Advice", "Change", "Choice", "ConformanceError", "Drift", "KMeans",
-        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "RiverClusterer", "ShapeError",
+        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "Quality", "RiverClusterer", "ShapeError",
         "SharedModel", "Shift", "SnapshotError", "Stabiliser", "StandardScaler", "Transition",
-        "UnsuitableModelError", "Update", "baseline_windows", "bic", "centre_drift", "check_clusterer",
-        "choose_k", "measured_dispersion", "river_clusterer", "shift_test", "simplified_silhouette",
-        "typical_dispersion", "warm_up_kernels",
+        "UnsuitableModelError", "Update", "assess", "baseline_windows", "bic", "centre_drift", "check_clusterer",
+        "choose_k", "measured_dispersion", "nearest_centres", "overlap_of", "river_clusterer", "shift_test",
+        "simplified_silhouette", "typical_dispersion", "warm_up_kernels",
     },
     "encoders": {
         "REASONS", "BehaviourEncoder", "BrokenEncoderError", "Cases", "ContentEncoder", "ContentSpace",

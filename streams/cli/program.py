@@ -45,13 +45,19 @@ def cli() -> None:
 
 @cli.command()
 @shared
+@click.option("--profilers", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--intakes", default=1, show_default=True, type=click.IntRange(1), help="How many.")
 @pass_shared
-def up(options: Shared) -> None:
+def up(options: Shared, profilers: int, intakes: int) -> None:
     """Run the embedded stack until Ctrl-C."""
     settings = options.settings()
+    if max(profilers, intakes) > settings.kafka.partitions:
+        msg = f"kafka.partitions = {settings.kafka.partitions}: more processes of a role would have nothing to do"
+        raise click.UsageError(msg)
+    counts = {"profiler": profilers, "intake": intakes}
     with (
         stop_on_signals() as stop,
-        Supervisor(settings, role_args=options.role_args(settings.data), stop=stop) as stack,
+        Supervisor(settings, counts=counts, role_args=options.role_args(settings.data), stop=stop) as stack,
     ):
         stack.start_roles()
         if stack.wait_ready():

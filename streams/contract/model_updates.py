@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 __all__ = ["Learned", "Minted", "ModelUpdate", "ModelUpdateError", "Proposed", "decode_update", "encode_update"]
@@ -17,6 +19,7 @@ class Minted(msgspec.Struct, frozen=True, array_like=True):
     segment: int
     cause: str
     centre: list[float]
+    retired: list[int] = []
 
 
 class Learned(msgspec.Struct, frozen=True, tag_field="kind", tag="learned"):
@@ -54,6 +57,10 @@ class Proposed(msgspec.Struct, frozen=True, tag_field="kind", tag="proposed"):
         A `streams.profiles.snapshot.Snapshot`.
     minted : list of Minted
         Segments it brings; the merger gives them their ids.
+    quality : tuple
+        Vectors, inertia, silhouette, noise and share that moved, as in `online_models.Quality`.
+    overlap : list
+        (segment before, segment in the proposal, vectors).
     """
 
     segmentation: str
@@ -63,6 +70,8 @@ class Proposed(msgspec.Struct, frozen=True, tag_field="kind", tag="proposed"):
     layout: int
     snapshot: bytes
     minted: list[Minted]
+    quality: tuple[int, float, float, float, float] = (0, 0.0, math.nan, 0.0, math.nan)
+    overlap: list[tuple[int, int, int]] = []
 
 
 ModelUpdate = Learned | Proposed

@@ -153,7 +153,7 @@ class Merges:
         if version is None:
             return 0
         stored = StoredModel(
-            name, version.version, version.cause, version.segments, version.learned, version.inertia, version.space_id,
+            name, version.version, version.cause, version.segments, version.learned, version.quality, version.space_id,
             version.layout, version.snapshot,
         )  # fmt: skip
         try:
@@ -172,6 +172,6 @@ def _joint(stored: StoredModel | None) -> JointVersion | None:
     if stored is None:
         return None
     return JointVersion(
-        stored.model_version, stored.cause, stored.segments, stored.learned, stored.inertia, stored.space_id,
+        stored.model_version, stored.cause, stored.segments, stored.learned, stored.quality, stored.space_id,
         stored.layout, stored.snapshot, (),
     )  # fmt: skip

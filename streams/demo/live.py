@@ -15,7 +15,7 @@ from streams.serving.arrival import Lag
 from streams.serving.segments import SegmentCard, segment_cards
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.telemetry import read_statuses
+from streams.telemetry import instances, read_statuses
 
 __all__ = ["Live"]
 
@@ -72,8 +72,8 @@ class Live:
     def update(self, lag: Lag) -> None:
         """Draw what is known now."""
         now = time.monotonic()
-        profiler = read_statuses(self._settings.run_dir).get(self._settings.profiler.instance_id, {})
-        accepted = int(profiler.get("accepted", 0))
+        profilers = instances(read_statuses(self._settings.run_dir), self._settings.profiler.instance_id)
+        accepted = sum(int(profiler.get("accepted", 0)) for profiler in profilers)
         self._seen = [*[entry for entry in self._seen if now - entry[0] < 3.0], (now, accepted)]
         behind = lag.intake > _MANY_EVENTS and now < self._asked_at + _CARDS_LATEST_S
         if now > self._ask_from and not behind:
@@ -84,7 +84,7 @@ class Live:
                 self._cards = []
             asked_s = time.monotonic() - now
             self._ask_from = time.monotonic() + max(1.0, asked_s / _SHARE_FOR_CARDS)
-        caption = self._caption(accepted, lag, int(profiler.get("people", 0)))
+        caption = self._caption(accepted, lag, sum(int(profiler.get("people", 0)) for profiler in profilers))
         if self._live is not None:
             self._live.update(self._table(caption))
         elif now - self._told_at > _LINE_EVERY_S:

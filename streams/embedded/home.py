@@ -22,7 +22,7 @@ __all__ = ["Home", "write_private"]
 _LEFTOVERS_S = 5.0
 _POLL_S = 0.02
 #: Of the transactional ids: one was settled whenever the next was given out.
-_IDS_KEPT = 16
+_IDS_KEPT = 64
 
 
 class Home:

@@ -29,9 +29,9 @@ from streams.embedded.role_process import RoleProcess
 from streams.errors import StateError, UnavailableError
 from streams.settings import ClickHouseSettings, Settings
 from streams.storage.schema import initialise
-from streams.telemetry import read_statuses
+from streams.telemetry import forget_statuses, numbered, read_statuses
 
-__all__ = ["ROLES", "Supervisor"]
+__all__ = ["ROLES", "Supervisor", "instances_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Supervisor:
         Addresses in them are replaced by those of the stack; see `settings`.
     roles : sequence of str
         What `start_roles` starts when it isn't told.
+    counts : mapping, optional
+        Role -> how many processes of it, 1 for those that aren't named; the second profiler is ``profiler-1``.
     role_args : sequence of str
         Global options of the program for every role, e.g. ``("--data-dir", "/data", "--config", "userprism.toml")``.
     role_command : callable, optional
@@ -85,6 +87,7 @@ class Supervisor:
         settings: Settings,
         roles: Sequence[str] = ROLES,
         *,
+        counts: Mapping[str, int] | None = None,
         role_args: Sequence[str] = (),
         role_command: Callable[[str], Sequence[str]] | None = None,
         broker: bool = True,
@@ -94,7 +97,7 @@ class Supervisor:
         self._home = Home(settings.data)
         self._logs = log_dir or self._home.logs
         self._settings = settings
-        self._wanted = tuple(roles)
+        self._wanted = tuple(name for role in roles for name in instances_of(role, (counts or {}).get(role, 1)))
         self._role_command = role_command or (lambda role: [sys.executable, "-m", "streams.role", *role_args, role])
         self._with_broker = broker
         self._stop_asked = stop or threading.Event()
@@ -149,6 +152,7 @@ class Supervisor:
         self._home.acquire()
         try:
             self._settings.stack_file.unlink(missing_ok=True)  # of an owner that was killed
+            forget_statuses(self._settings.run_dir)
             self._create_engines()
             self._start_engines()
             if self._with_broker and not self._stop_asked.is_set():
@@ -170,12 +174,14 @@ class Supervisor:
         """
         for name in self._wanted if names is None else names:
             if name not in self._roles and not self._stop_asked.is_set():
+                kind, _, number = name.partition("-")
+                instance = self._instance_id(kind, number)
                 role = RoleProcess(
                     name,
-                    self._role_command(name),
+                    self._role_command(kind),
                     self._logs / f"{name}.log",
-                    {**self._addresses(), **(env or {})},
-                    self._before_life_of_intake if name == _FIRST_TO_STOP else dict,
+                    {**self._addresses(), **instance, **(env or {})},
+                    partial(self._before_life_of_intake, number) if kind == _FIRST_TO_STOP else dict,
                 )
                 self._roles[name] = role
                 role.start()
@@ -185,8 +191,8 @@ class Supervisor:
         started = time.monotonic()
         leaving = [self._roles.pop(name) for name in (names or list(self._roles)) if name in self._roles]
         for stage, until_s in (
-            ([role for role in leaving if role.name == _FIRST_TO_STOP], _INTAKE_GONE_S),
-            ([role for role in leaving if role.name != _FIRST_TO_STOP], _ROLES_GONE_S),
+            ([role for role in leaving if role.name.startswith(_FIRST_TO_STOP)], _INTAKE_GONE_S),
+            ([role for role in leaving if not role.name.startswith(_FIRST_TO_STOP)], _ROLES_GONE_S),
         ):
             _side_by_side([partial(_stop_role, role, started + until_s) for role in stage])
 
@@ -309,17 +315,28 @@ class Supervisor:
             self._home.padding_due = False
         settle_transactions(self._settings, self._home.transactional_ids())
 
-    def _before_life_of_intake(self) -> dict[str, str]:
-        """End what the lives before left open, and write under an id that has never aborted.
+    def _before_life_of_intake(self, number: str) -> dict[str, str]:
+        """End what this intake's lives before left open, and let it write under an id that has never aborted.
 
         The embedded broker goes on naming an aborted transaction to readers that are past it, and they then pass over
-        whatever its producer id commits later (docs/adr/0014).
+        whatever its producer id commits later (docs/adr/0014). Another intake's ids are left alone: it may be at work.
         """
         if self._broker is None:
             return {}
-        settle_transactions(self._settings, self._home.transactional_ids())
-        name = self._home.new_transactional_id(self._settings.intake.instance_id)
+        instance_id = numbered(self._settings.intake.instance_id, number)
+        known = self._home.transactional_ids()
+        settle_transactions(
+            self._settings, [name for name in known if name == instance_id or name.startswith(f"{instance_id}.")]
+        )
+        name = self._home.new_transactional_id(instance_id)
         return {"USERPRISM_INTAKE__TRANSACTIONAL_ID": json.dumps(name)}
+
+    def _instance_id(self, kind: str, number: str) -> dict[str, str]:
+        """Return the environment that gives a process after the first an instance id of its own."""
+        if not number:
+            return {}
+        first = getattr(self._settings, kind).instance_id
+        return {f"USERPRISM_{kind.upper()}__INSTANCE_ID": json.dumps(numbered(first, number))}
 
     def _check_engines(self) -> None:
         if self._clickhouse is not None and not self._clickhouse.alive:
@@ -380,6 +397,11 @@ class Supervisor:
             fields["USERPRISM_KAFKA__BOOTSTRAP"] = self._broker.bootstrap
         fields["USERPRISM_WEB__PORT"] = self._settings.web.port
         return {name: json.dumps(value) for name, value in fields.items()}
+
+
+def instances_of(role: str, count: int) -> list[str]:
+    """Return the names of so many processes of a role: the first has the role's own."""
+    return [role, *(f"{role}-{number}" for number in range(1, count))]
 
 
 def _side_by_side(actions: Sequence[Callable[[], None]]) -> None:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from online_models import KMeans, Merger, OnlineModelError, StandardScaler, Update
+from online_models import (
+    KMeans,
+    Merger,
+    OnlineModelError,
+    Quality,
+    StandardScaler,
+    Update,
+    assess,
+    nearest_centres,
+)
 from streams.contract.model_updates import Learned, Minted, Proposed
 from streams.profiles.snapshot import Snapshot
 
@@ -24,7 +33,7 @@ class JointVersion:
     cause: str
     segments: Sequence[int]
     learned: int
-    inertia: float
+    quality: Quality
     space_id: str
     layout: int
     snapshot: bytes
@@ -85,11 +94,15 @@ class JointModel:
         """Return the next version, of the updates taken; None without any."""
         if self._merger is None or not self._moments:
             return None
+        before = self._merger.model
         model = self._merger.merge()
         for worker in sorted(self._moments):
             self._scaler.merge(self._moments[worker])
         self._moments = {}
         changes = self._merger.drain_changes()
+        recent = self._merger.recent
+        was = before.ids[nearest_centres(recent, before.centers)] if len(recent) else None
+        quality = assess(recent, model.centers, model.ids, was)
         self._kmeans.take(model)
         snapshot = msgspec.structs.replace(
             self._snapshot,
@@ -98,8 +111,8 @@ class JointModel:
             applied=dict(model.applied),
             fitted=self._fitted,
         )
-        minted = [Minted(c.segment_id, c.cause, c.centre.tolist()) for c in changes]
-        return self._next(changes[-1].cause if changes else "merged", snapshot, minted, self._merger.inertia, self._of)
+        minted = [Minted(c.segment_id, c.cause, c.centre.tolist(), list(c.retired)) for c in changes]
+        return self._next(changes[-1].cause if changes else "merged", snapshot, minted, quality, self._of)
 
     def fitted(self, record: Proposed) -> JointVersion | None:
         """Return a fit as the next version, its new segments under ids of ours; None for one that comes too late."""
@@ -121,18 +134,20 @@ class JointModel:
         snapshot = msgspec.structs.replace(
             snapshot, model=kmeans.snapshot(window=False), applied={}, fitted=self.version + 1
         )
-        minted = [Minted(ids[m.segment], m.cause, m.centre) for m in record.minted]
-        made = self._next(record.cause, snapshot, minted, kmeans.inertia_window, (record.space_id, record.layout))
+        minted = [Minted(ids[m.segment], m.cause, m.centre, m.retired) for m in record.minted]
+        overlap = tuple((was, ids.get(now, now), vectors) for was, now, vectors in record.overlap)
+        quality = Quality(*record.quality, overlap)
+        made = self._next(record.cause, snapshot, minted, quality, (record.space_id, record.layout))
         self._stands_at(made)
         return made
 
     def _next(
-        self, cause: str, snapshot: Snapshot, minted: Sequence[Minted], inertia: float, of: tuple[str, int]
+        self, cause: str, snapshot: Snapshot, minted: Sequence[Minted], quality: Quality, of: tuple[str, int]
     ) -> JointVersion:
         kmeans = KMeans.from_snapshot(snapshot.model)
         self.version += 1
         return JointVersion(
-            self.version, cause, kmeans.segment_ids.tolist(), kmeans.learned, inertia, *of,
+            self.version, cause, kmeans.segment_ids.tolist(), kmeans.learned, quality, *of,
             snapshot.encode(), minted,
         )  # fmt: skip
 

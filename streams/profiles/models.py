@@ -11,7 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from online_models import DBSTREAM, KMeans, LocalLearner, RiverClusterer, Stabiliser, Update, river_clusterer
+from online_models import (
+    DBSTREAM,
+    KMeans,
+    LocalLearner,
+    Quality,
+    RiverClusterer,
+    Stabiliser,
+    Update,
+    assess,
+    nearest_centres,
+    overlap_of,
+    river_clusterer,
+)
 from online_models.errors import UnsuitableModelError
 from online_models.river_models import river_class
 from streams.errors import ConfigurationError
@@ -27,6 +39,7 @@ Rows = npt.NDArray[np.int32]
 
 #: A micro-cluster reaches so far, as a part of the people's root mean squared distance to their mean, if nobody says.
 _REACH = 0.5
+_NOISE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,7 @@ class ModelChange:
     segment: int
     cause: str
     centre: npt.NDArray[np.float64]
+    retired: tuple[int, ...] = ()
 
 
 class Model(Protocol):
@@ -72,6 +86,9 @@ class Model(Protocol):
 
     def drain(self) -> list[ModelChange]:
         """Return the ids minted since the last call."""
+
+    def judge(self, points: Points | None = None, before: Ids | None = None) -> Quality:
+        """Say how good it is by points that were in these segments, or by its newest against the call before."""
 
     def snapshot(self) -> bytes:
         """Return what `restore` needs."""
@@ -123,6 +140,7 @@ class _Centres:
     def __init__(self, settings: SegmentationSettings) -> None:
         self.kmeans = KMeans(settings.n_clusters, settings.rate, mode=settings.mode, seed=settings.seed)
         self._learner: LocalLearner | None = None
+        self._judged: tuple[Points, Ids] | None = None
 
     @property
     def segment_ids(self) -> Ids:
@@ -162,7 +180,17 @@ class _Centres:
         return stabiliser.assign(rows, points, self._learner or self.kmeans)
 
     def drain(self) -> list[ModelChange]:
-        return [ModelChange(c.segment_id, c.cause, c.centre) for c in self.kmeans.drain_changes()]
+        return [ModelChange(c.segment_id, c.cause, c.centre, c.retired) for c in self.kmeans.drain_changes()]
+
+    def judge(self, points: Points | None = None, before: Ids | None = None) -> Quality:
+        centers, ids = self.kmeans.centers, self.kmeans.segment_ids
+        if points is None:
+            points = self.kmeans.recent
+            if self._judged is not None and len(points) and self._judged[0].shape[1] == points.shape[1]:
+                was, old_ids = self._judged
+                before = old_ids[nearest_centres(points, was)]
+        self._judged = centers, ids
+        return assess(points, centers, ids, before)
 
     def snapshot(self) -> bytes:
         return self.kmeans.snapshot()
@@ -235,10 +263,16 @@ class _Density:
         centres = dict(zip(self._model.segment_ids.tolist(), self._model.centers, strict=True))
         nowhere = np.zeros(0)
         return [
-            ModelChange(c.segment_id, c.cause, centres.get(c.segment_id, nowhere))
+            ModelChange(
+                c.segment_id, c.cause, centres.get(c.segment_id, nowhere), (c.other,) if c.cause == "split" else ()
+            )
             for c in self._model.drain_changes()
             if c.cause in {"formed", "split"}
         ]
+
+    def judge(self, points: Points | None = None, before: Ids | None = None) -> Quality:
+        """Centres say little of density: noise and who moved is what there is to say."""
+        return _by_labels(None if points is None else self._model.predict_many(points), before)
 
     def snapshot(self) -> bytes:
         return self._model.snapshot()
@@ -287,6 +321,9 @@ class _Rivers:
     def drain(self) -> list[ModelChange]:
         return []
 
+    def judge(self, points: Points | None = None, before: Ids | None = None) -> Quality:
+        return _by_labels(None if points is None else self._model.predict_many(points), before)
+
     def snapshot(self) -> bytes:
         return b""
 
@@ -311,3 +348,13 @@ def river_options(settings: SegmentationSettings) -> dict[str, Any]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
         named.add("seed")  # it hands on what it doesn't know to a model that draws
     return {name: value for name, value in ours.items() if name in named} | settings.options
+
+
+def _by_labels(now: npt.ArrayLike | None, before: Ids | None) -> Quality:
+    if now is None or before is None:
+        return Quality()
+    labels = np.asarray(now, np.int64)
+    moved, overlap = overlap_of(before, labels)
+    return Quality(
+        len(labels), noise=float((labels == _NOISE).mean()) if len(labels) else 0.0, moved=moved, overlap=overlap
+    )

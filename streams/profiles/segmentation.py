@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from online_models import SnapshotError
+from online_models import Quality, SnapshotError
 from streams.contract.model_updates import Learned, Minted, Proposed
 from streams.errors import ConfigurationError
 from streams.profiles.interest import VectorTable
@@ -42,6 +42,8 @@ _REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
 #: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
 _VERSION_VECTORS = 100_000
+#: And at the latest after so long while something is learned, so that there is something to see of it.
+_VERSION_S = 600.0
 
 
 class Segmentation:
@@ -73,6 +75,8 @@ class Segmentation:
         self._fitted = False
         self._minted: list[ModelChange] = []
         self._cause = self._due = ""
+        self._quality: Quality | None = None
+        self._version_at_s = 0.0
 
     @property
     def name(self) -> str:
@@ -164,6 +168,7 @@ class Segmentation:
         if self._due:
             self._model.change_space(points, np.concatenate([held for _, held in samples]), self._random)
         self._model.fit(points, cause)
+        self._quality = self._model.judge(points, np.concatenate([held for _, held in samples]))
         self._fitted = True
         self._events_at_fit = sum(state.accepted for state, _ in people)
         self._known_at_fit, self._cause, self._due = _known_share(people), cause, ""
@@ -227,8 +232,12 @@ class Segmentation:
         twin._random, twin._due = self._random, self._due
         twin._fit(people, cause, drained=drained)
         self._share.proposing(now_s)
-        minted = [Minted(m.segment, m.cause, m.centre.tolist()) for m in twin._model.drain()]
-        return Proposed(self.name, base_version, cause, space_id, layout, twin.snapshot(), minted)
+        minted = [Minted(m.segment, m.cause, m.centre.tolist(), list(m.retired)) for m in twin._model.drain()]
+        quality = twin.take_quality()
+        said = (quality.vectors, quality.inertia, quality.silhouette, quality.noise, quality.moved)
+        return Proposed(
+            self.name, base_version, cause, space_id, layout, twin.snapshot(), minted, said, list(quality.overlap)
+        )
 
     def adopt(self, version: int, snapshot: bytes, people: People) -> list[Rows]:
         """Go on from a version that the merger has made; return the people who have to be looked at again.
@@ -268,19 +277,25 @@ class Segmentation:
     def _shared(self) -> JointlyLearned:
         return cast(JointlyLearned, self._model)
 
-    def take_version(self) -> str | None:
+    def take_version(self, now_s: float) -> str | None:
         """Return the cause of a new model version when one is due, and begin it."""
         if self._share is not None:  # the merger mints them
             return None
         changes = self._model.drain()
         self._minted += changes
-        grown = self._model.learned - self._learned_at_version >= _VERSION_VECTORS
+        learned = self._model.learned - self._learned_at_version
+        grown = learned >= _VERSION_VECTORS or (learned > 0 and now_s - self._version_at_s >= _VERSION_S)
         if not (changes or self._cause or grown):
             return None
         cause = self._cause or (changes[-1].cause if changes else "learned")
         self._cause = ""
-        self._learned_at_version = self._model.learned
+        self._learned_at_version, self._version_at_s = self._model.learned, now_s
         return cause
+
+    def take_quality(self) -> Quality:
+        """Return how good the version is that `take_version` has begun."""
+        quality, self._quality = self._quality or self._model.judge(), None
+        return quality
 
     def take_minted(self) -> list[ModelChange]:
         """Return the segment ids minted since the last call."""

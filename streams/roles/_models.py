@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from clickhouse_connect.driver.client import Client
@@ -61,7 +62,7 @@ class ModelVersions:
         """Return the new versions that there are, at most one a segmentation."""
         taken = []
         for place, segmentation in enumerate(self._segmentations.all):
-            cause = segmentation.take_version()
+            cause = segmentation.take_version(time.monotonic())
             if cause is None:
                 continue
             self.newest[place] += 1
@@ -74,12 +75,14 @@ class ModelVersions:
                 cause,
                 [] if ids is None else ids.tolist(),
                 segmentation.model.learned,
-                segmentation.model.inertia,
+                segmentation.take_quality(),
                 space_id,
                 self._layout_id,
                 segmentation.snapshot(),
             )
-            taken.append((stored, [MintedSegment(m.segment, m.cause, m.centre) for m in segmentation.take_minted()]))
+            taken.append(
+                (stored, [MintedSegment(m.segment, m.cause, m.centre, m.retired) for m in segmentation.take_minted()])
+            )
         return taken
 
     def look_for_basis(self, client: Client, place: int) -> None:

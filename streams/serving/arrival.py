@@ -12,7 +12,7 @@ from streams.errors import UnavailableError
 from streams.lag import GroupLag
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.telemetry import read_statuses
+from streams.telemetry import instances, read_statuses
 
 __all__ = ["Arrival", "Lag"]
 
@@ -64,12 +64,12 @@ class Arrival:
             self._settings.profiler.instance_id,
             self._settings.encoder.instance_id,
         )
-        idle = all(
-            statuses[name].get("idle") and time.time() - statuses[name]["updated"] < 5.0
+        idle = all(  # a role on another machine leaves no status here
+            fields.get("idle") and time.time() - fields["updated"] < 5.0
             for name in ours
-            if name in statuses  # a role on another machine leaves no status here
+            for fields in instances(statuses, name)
         )
-        known = statuses.get(self._settings.profiler.instance_id, {}).get("vectors")
+        known = [fields.get("vectors") for fields in instances(statuses, self._settings.profiler.instance_id)]
         intake, profiler = self._intake.records(), self._profiler.records()
         vectors = 0 if intake or profiler else self._vectors_to_come(known)
         return Lag(intake, profiler, vectors, idle)
@@ -89,11 +89,11 @@ class Arrival:
         if self._client is not None:
             self._client.close()
 
-    def _vectors_to_come(self, known: int | None) -> int:
+    def _vectors_to_come(self, known: list[int | None]) -> int:
         """Asked last, when nothing else is to come: while clicks are on the road ClickHouse has better things to do."""
         try:
             self._client = self._client or connect(self._settings)
             encoded: int = self._client.query(_ENCODED).result_rows[0][0]
         except (ClickHouseError, OSError, UnavailableError):
             return 1
-        return 0 if known is None else abs(encoded - known)
+        return max((abs(encoded - vectors) for vectors in known if vectors is not None), default=0)

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
+from online_models import Quality
+
 __all__ = [
     "LEARNED",
     "MintedSegment",
@@ -33,7 +35,7 @@ class StoredModel:
     cause: str
     segments: Sequence[int]
     learned: int
-    inertia: float
+    quality: Quality
     space_id: str
     layout: int
     snapshot: bytes
@@ -46,6 +48,7 @@ class MintedSegment:
     segment: int
     cause: str
     centre: npt.NDArray[np.float64]
+    retired: Sequence[int] = ()
 
 
 def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegment]) -> None:
@@ -59,15 +62,21 @@ def save_model(client: Client, model: StoredModel, minted: Sequence[MintedSegmen
                 model.cause,
                 list(model.segments),
                 model.learned,
-                model.inertia,
+                model.quality.inertia,
                 model.space_id,
                 model.layout,
                 model.snapshot,
+                model.quality.vectors,
+                model.quality.silhouette,
+                model.quality.noise,
+                model.quality.moved,
+                [(entry.segment, entry.cause, list(entry.retired)) for entry in minted],
+                list(model.quality.overlap),
             ]
         ],
         column_names=[
             "segmentation", "model_version", "cause", "segments", "learned", "inertia", "space_id", "layout",
-            "snapshot",
+            "snapshot", "vectors", "silhouette", "noise", "moved", "changes", "overlap",
         ],
     )  # fmt: skip
     if minted:
@@ -95,14 +104,23 @@ def latest_model_version(client: Client, names: Sequence[str], *, basis: bool = 
 
 def newest_model(client: Client, names: Sequence[str], *, after: int = 0) -> StoredModel | None:
     """Return the newest version of a segmentation if it is above `after`; `names` as in `latest_model_version`."""
-    rows = client.query(
-        "SELECT segmentation, model_version, cause, segments, learned, inertia, space_id, layout, snapshot "
+    found = client.query(
+        "SELECT segmentation, model_version, cause, segments, learned, vectors, inertia, silhouette, noise, moved, "
+        "overlap, space_id, layout, snapshot "
         "FROM model_versions FINAL WHERE has({names:Array(String)}, segmentation) AND model_version > {after:UInt64} "
         "ORDER BY model_version DESC LIMIT 1",
         parameters={"names": list(names), "after": after},
         column_formats={"snapshot": "bytes"},
-    ).result_rows
-    return StoredModel(*rows[0]) if rows else None
+    )
+    rows = found.result_rows
+    if not rows:
+        return None
+    row = dict(zip(found.column_names, rows[0], strict=True))
+    quality = Quality(
+        **{name: row.pop(name) for name in ("vectors", "inertia", "silhouette", "noise", "moved")},
+        overlap=tuple(tuple(cell) for cell in row.pop("overlap")),
+    )
+    return StoredModel(quality=quality, **row)
 
 
 def highest_segment(client: Client, names: Sequence[str]) -> int:

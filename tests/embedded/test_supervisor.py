@@ -17,8 +17,10 @@ from streams.errors import AlreadyRunningError, StateError, UnavailableError
 from streams.kafka import end_offsets
 from streams.settings import Settings, load_settings
 from streams.storage.client import connect
-from streams.telemetry import read_statuses
-from tests.embedded.common import BROKEN_ROLE, DEAF_ROLE, WRONG_ROLE, commands, processes_of, wait_for
+from streams.telemetry import instances, read_statuses
+from tests.embedded.common import BROKEN_ROLE, DEAF_ROLE, GOOD_ROLE, WRONG_ROLE, commands, processes_of, wait_for
+
+IDS = {"profiler": "USERPRISM_PROFILER__INSTANCE_ID", "intake": "USERPRISM_INTAKE__INSTANCE_ID"}
 
 
 @pytest.fixture
@@ -213,3 +215,22 @@ def test_each_life_of_intake_has_a_transactional_id_of_its_own(home: Settings) -
             time.sleep(0.02)
     ids = json.loads((home.data / "transactional-ids.json").read_text())
     assert ids == {"ids": ["intake-0.1", "intake-0.2"]}
+
+
+def test_several_processes_of_a_role_have_ids_of_their_own_and_leave_each_other_alone(home: Settings) -> None:
+    home.run_dir.mkdir(parents=True)
+    (home.run_dir / "profiler-7.json").write_text('{"role": "profiler-7"}')  # of somebody who was killed
+    scripts = {
+        role: GOOD_ROLE.replace("sys.argv[2]", f"os.environ.get('{env}', '{role}-0').strip(chr(34))")
+        for role, env in IDS.items()
+    }
+    with Supervisor(home, tuple(IDS), counts={"intake": 2, "profiler": 3}, role_command=commands(home, **scripts)) as s:
+        s.start_roles()
+        s.wait_ready(60)
+        assert list(s.roles) == ["profiler", "profiler-1", "profiler-2", "intake", "intake-1"]
+        statuses = read_statuses(home.run_dir)
+        assert sorted(statuses) == ["intake-0", "intake-1", "profiler-0", "profiler-1", "profiler-2"]
+        assert len({fields["pid"] for fields in statuses.values()}) == 5
+        assert len(instances(statuses, "profiler-0")) == 3
+    ids = json.loads((home.data / "transactional-ids.json").read_text())
+    assert ids == {"ids": ["intake-0.1", "intake-1.1"]}

@@ -17,6 +17,7 @@ from streams.profiles.snapshot import Snapshot
 from streams.settings import SegmentationSettings
 
 CENTRES = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+QUALITY = (600, 2.0, 0.7, 0.0, 0.0)
 
 
 class Learner:
@@ -46,7 +47,7 @@ def fit(base: int, seed: int = 0) -> Proposed:
         model=kmeans.snapshot(), scaler=scaler.snapshot(), widths=(2,), behaviour_weights=[1.0, 1.0],
         events=600, known=0.0
     )
-    return Proposed("interest", base, "first fit", "space", 1, snapshot.encode(), minted)
+    return Proposed("interest", base, "first fit", "space", 1, snapshot.encode(), minted, QUALITY)
 
 
 def test_records_survive_the_topic_and_others_are_refused() -> None:
