@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from online_models import Quality
 from streams.contract import Content
 from streams.settings import ClickHouseSettings, Settings
 from streams.storage import connect
@@ -28,8 +29,9 @@ def fill(client: Client, people: int, **how: int) -> None:
     for version in (1, 2):
         gone = [3] if version == 2 else []
         stored = StoredModel(
-            "interest", version, "fit", [s for s in range(SEGMENTS) if s not in gone], 1_000, 0.5, "toy/1", 7, b"none"
-        )
+            "interest", version, "fit", [s for s in range(SEGMENTS) if s not in gone], 1_000,
+            Quality(1_000, 0.5), "toy/1", 7, b"none",
+        )  # fmt: skip
         save_model(client, stored, [MintedSegment(s, "fit", np.zeros(2)) for s in range(SEGMENTS) if version == 1])
     for commit in commits(people, **how):
         insert_commit(client, commit_batches([commit], _FAR_FUTURE_US))
