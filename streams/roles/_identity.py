@@ -18,6 +18,7 @@ from streams.contract.emails import BETWEEN
 from streams.contract.event import TYPES
 from streams.identity import LinkRow, Outgoing, Owner, decode_envelope
 from streams.profiles import Applied, Layout, PartitionState
+from streams.profiles._kernel import grown
 from streams.profiles.labels import PartitionLabels
 from streams.profiles.packing import cut_state
 from streams.profiles.pairs import Pairs
@@ -60,10 +61,14 @@ class Identities:
         self._pairs = Pairs()
         self._links: list[LinkRow] = []
         self._merged_rows: list[Rows] = []
+        #: by row: of whom something may be stored
+        self._linked = np.zeros(1024, np.bool_)
 
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
         """Go on from what was committed."""
         self.owner.restore(stored, marks)
+        if stored:
+            self._remember(list(stored))
         if away := self.owner.away:
             self._state.send_away(self._state.rows_for(away))
 
@@ -109,7 +114,7 @@ class Identities:
         sent, links, written = self.owner.end()
         self._links += links
         merged, self._merged_rows = self._merged_rows, []
-        linked = self._state.rows_for(sorted(written)) if written else np.empty(0, np.int32)
+        linked = self._remember(sorted(written)) if written else np.empty(0, np.int32)
         return sent, np.concatenate(merged) if merged else np.empty(0, np.int32), linked
 
     def take_links(self) -> list[LinkRow]:
@@ -122,12 +127,28 @@ class Identities:
         """How many lines wait for the next commit."""
         return len(self._links)
 
-    def column(self, ids: pa.Array) -> pa.Array:
-        """Return what is stored with each person."""
+    def column(self, rows: Rows, ids: pa.Array) -> pa.Array:
+        """Return what is stored with each of some people, given their rows and ids; most have nothing."""
+        has = np.flatnonzero(self._has_links(rows))
         stored = self.owner.stored
-        if not stored:
-            return pa.array([b""] * len(ids), pa.binary())
-        return pa.array([stored.get(profile_id, b"") for profile_id in ids.to_pylist()], pa.binary())
+        packed = [stored.get(profile_id, b"") for profile_id in ids.take(pa.array(has)).to_pylist()]
+        sizes = np.zeros(len(rows) + 1, np.int32)
+        sizes[has + 1] = list(map(len, packed))
+        offsets = np.cumsum(sizes, dtype=np.int32)
+        return pa.Array.from_buffers(
+            pa.binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(packed))]
+        )
+
+    def _has_links(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Return of whom something may be stored."""
+        self._linked = grown(self._linked, self._state.people)
+        return self._linked[rows]
+
+    def _remember(self, profile_ids: Sequence[str]) -> Rows:
+        rows = self._state.rows_for(profile_ids)
+        self._linked = grown(self._linked, self._state.people)
+        self._linked[rows] = True
+        return rows
 
     def _forward(self, block: Block, applied: Applied) -> None:
         """Cut the events of merged people out of a block, one piece an owner, each under its user's name."""

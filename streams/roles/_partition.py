@@ -263,7 +263,7 @@ class Partition:
             people=PeopleRows(
                 ids=ids,
                 states=self.state.pack(rows),
-                identity=self._identities.column(ids),
+                identity=self._identities.column(rows, ids),
                 traits=done.traits,
                 features=done.features,
                 touched=done.touched,
