@@ -197,7 +197,7 @@ def run_fault(fault: Fault, folder: Path, *, rounds: int, seed: int) -> Outcome:
         )
         env |= held.enter_context(fault.around(stack, folder))
         stack.start_roles(env=env)
-        stack.wait_ready()
+        stack.wait_ready(_PATIENCE_S)
         wounds = Wounds(stack, random.Random(seed), folder, env)
         with wounds.watched():
             for messages in log.chunks(fault.events_a_round):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from streams.commands import erasing
 from streams.contract.dead_letters import DeadLetter
-from streams.kafka import end_offsets
+from streams.kafka import end_offsets, headers_of
+from streams.records import records_until_end
 from streams.replay.again import replay_letters, since_of
 from streams.roles.profiler import Profiler
 from streams.serving.summary import summarise
 from streams.settings import Settings
+from streams.storage import erasures as table
 from streams.storage.client import connect
 from streams.storage.dead_letters import Selection, save_dead_letters
 from tests.faults.known_log import KnownLog
@@ -106,3 +112,60 @@ def test_an_erased_person_is_gone_and_comes_back_only_as_somebody_new(ready: Set
     replay_letters(ready, Selection((), since_of("")), per_second=0, dry_run=False, stop=threading.Event())
     sent = sum(end_offsets(ready, ready.kafka.topics.events).values()) - sum(before.values())
     assert sent == (0 if suppress else 1)
+
+
+def places_that_name(settings: Settings, text: str) -> set[Path]:
+    """Search every file of the engine and of our own data directory."""
+    with connect(settings) as client:
+        (path,) = client.query("SELECT any(path) FROM system.parts WHERE database = currentDatabase()").result_rows[0]
+    found = set()
+    for folder in (Path(path).parents[3], settings.data):  # a part lies in store/abc/abcdef.../
+        for file in folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # merged away meanwhile
+                if file.is_file() and text.encode() in file.read_bytes():
+                    found.add(file)
+    return found
+
+
+def parts_of(settings: Settings, condition: str) -> set[Path]:
+    with connect(settings) as client:
+        query = f"SELECT path FROM system.parts WHERE database = currentDatabase() AND {condition}"
+        return {Path(path) for (path,) in client.query(query).result_rows}
+
+
+def topics_that_name(settings: Settings, text: str) -> set[str]:
+    found = set()
+    for topic in (settings.kafka.topics.events, *settings.kafka.topics.owned()):
+        for message in records_until_end(settings, topic):
+            if text.encode() in repr((message.key(), message.value(), headers_of(message))).encode():
+                found.add(topic)
+    return found
+
+
+def test_no_file_table_or_topic_names_the_erased_but_those_that_are_said_to(ready: Settings) -> None:
+    name = "somebody-who-asked-to-be-forgotten"
+    log = KnownLog(23, 600)
+    log.messages = [(key, value.replace(f'"{SOMEBODY}"'.encode(), f'"{name}"'.encode())) for key, value in log.messages]
+    work(ready, [blocks_of(ready, log)])
+    assert places_that_name(ready, name)
+    topics = ready.kafka.topics
+
+    with Working(ready):
+        erasing.erase(ready, name, suppress=True, say=lambda text: None)
+
+    # The empty row, and what a mutation has replaced: the engine removes that within minutes (`old_parts_lifetime`).
+    left = places_that_name(ready, name)
+    said = parts_of(ready, "(NOT active OR table = 'profiles')")
+    assert {file for file in left if said.isdisjoint(file.parents)} == set()
+    assert rows_that_name(ready, name) == {"profiles": 1}
+    assert topics.clicks in topics_that_name(ready, name)
+    assert topics_that_name(ready, name) <= {topics.events, topics.clicks, topics.dead_letters, topics.segment_changes}
+
+    with connect(ready) as client:
+        (row,) = table.erasures(client)
+        table.save_erasure(client, replace(row, retained_until=datetime.now(UTC)))
+    (found,) = erasing.erasures(ready)
+    assert (found["status"], found["survivors"]) == ("done", 0)
+    left, said = places_that_name(ready, name), parts_of(ready, "NOT active")
+    assert {file for file in left if said.isdisjoint(file.parents)} == set()
+    assert rows_that_name(ready, name) == {}
