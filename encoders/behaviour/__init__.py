@@ -6,8 +6,8 @@ its own name: `item2vec`, `node2vec`, `multdae`, `gan`, `mixture`; `install` wri
 
 from __future__ import annotations
 
-from encoders.behaviour.anomaly import AnomalyScorer, profiles
+from encoders.behaviour.anomaly import AnomalyScorer, profiles, profiles_of
 from encoders.behaviour.baskets import Basket, Interactions
 from encoders.behaviour.encoder import BehaviourEncoder
 
-__all__ = ["AnomalyScorer", "Basket", "BehaviourEncoder", "Interactions", "profiles"]
+__all__ = ["AnomalyScorer", "Basket", "BehaviourEncoder", "Interactions", "profiles", "profiles_of"]

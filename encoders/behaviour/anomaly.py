@@ -14,7 +14,7 @@ from encoders.errors import BrokenEncoderError
 from encoders.manifest import Manifest
 from encoders.session import Session
 
-__all__ = ["AnomalyScorer", "profiles"]
+__all__ = ["AnomalyScorer", "profiles", "profiles_of"]
 
 
 class AnomalyScorer:
@@ -63,6 +63,21 @@ class AnomalyScorer:
             return np.zeros(0, np.float32)
         return self._session.run(profiles=np.asarray(people, np.float32))[:, 0]
 
+    def ladder(self) -> npt.NDArray[np.float64]:
+        """Return the scores of the people it was trained on, ascending, at equal shares of them (101,).
+
+        Raises
+        ------
+        BrokenEncoderError
+            The file beside the model isn't there: it was installed by an earlier version.
+        """
+        path = self.manifest.path("ladder.json")
+        try:
+            return np.array(msgspec.json.decode(path.read_bytes(), type=list[float]))
+        except (OSError, msgspec.MsgspecError) as error:
+            msg = f"{path} holds no scores: train it again ({error})"
+            raise BrokenEncoderError(msg) from error
+
 
 def profiles(latent: Vectors, baskets: Sequence[Basket]) -> Vectors:
     """Return what a person is scored by, float32 (n, dim + 3).
@@ -75,12 +90,15 @@ def profiles(latent: Vectors, baskets: Sequence[Basket]) -> Vectors:
         How they like it: the logarithm of how much, how many different items to each touch, and the share of the one
         item touched most.
     """
-    habits = np.zeros((len(baskets), 3), np.float32)
+    weights = np.zeros((len(baskets), max((len(basket.items) for basket in baskets), default=0) or 1))
     for row, basket in enumerate(baskets):
-        weights: npt.NDArray[np.float64] = np.array(
-            [1.0] * len(basket.items) if basket.weights is None else basket.weights, np.float64
-        )
-        total = float(weights.sum())
-        if total > 0:
-            habits[row] = np.log1p(total), len(weights) / max(total, len(weights)), weights.max() / total
-    return np.hstack([np.nan_to_num(latent), habits]).astype(np.float32)
+        weights[row, : len(basket.items)] = 1.0 if basket.weights is None else basket.weights
+    return profiles_of(latent, weights)
+
+
+def profiles_of(latent: Vectors, weights: npt.NDArray[np.float64]) -> Vectors:
+    """Return the same of weights (n, m), 0 where there is no item."""
+    total, items = weights.sum(axis=1), (weights > 0).sum(axis=1)
+    touches = np.maximum(np.maximum(total, items), 1e-12)
+    habits = [np.log1p(total), items / touches, weights.max(axis=1) / np.maximum(total, 1e-12)]
+    return np.column_stack([np.nan_to_num(latent), *habits]).astype(np.float32)

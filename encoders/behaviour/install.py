@@ -124,7 +124,10 @@ def install_anomaly(
                 generator, work / "generator.onnx", {"noise": noise}, {"noise": {0: "batch"}}, [{"noise": noise[:1]}]
             )
         with torch.no_grad():
-            scores = module(torch.from_numpy(people[:4])).numpy()[:, 0].tolist()
+            everybody = module(torch.from_numpy(people)).numpy()[:, 0]
+        ladder = np.quantile(everybody, np.linspace(0.0, 1.0, 101)).tolist()
+        (work / "ladder.json").write_bytes(msgspec.json.encode(ladder))
+        scores = everybody[:4].tolist()
         manifest = Manifest(
             id=encoder_id, version=version, space_id=f"{encoder_id}/{version}", kind="anomaly", opset=OPSET,
             inputs={"profiles": f"float32 (batch, {dim})"}, outputs={"vector": "float32 (batch, 1)"}, dim=dim,

@@ -20,8 +20,9 @@ from encoders.behaviour import Interactions
 from streams.commands.encoders import models_dir
 from streams.contract.content import content_id_of
 from streams.errors import InputError
+from streams.profiles import Layout
 from streams.settings import Settings
-from streams.storage.behaviour import save_behaviour_model, touched_content
+from streams.storage.behaviour import ANOMALY, save_behaviour_model, touched_content
 from streams.storage.client import connect
 
 __all__ = ["KINDS", "train_model", "train_text"]
@@ -34,7 +35,6 @@ KINDS = ("multdae", "item2vec", "node2vec", "gan")
 _TITLES = {"multdae": "Mult-DAE", "item2vec": "item2vec", "node2vec": "node2vec", "gan": "GAN"}
 #: An item that fewer people touched says nothing about who is alike.
 _AT_LEAST = 2
-_ANOMALY = "anomaly"
 
 
 def train_model(
@@ -86,7 +86,7 @@ def train_model(
         )  # fmt: skip
         if kind == "gan":
             path, found = train.train_anomaly(
-                log, load_encoder(basket_kind, folder), folder, encoder_id=_ANOMALY, version=version, source=told,
+                log, load_encoder(basket_kind, folder), folder, encoder_id=ANOMALY, version=version, source=told,
                 seed=seed, tell=partial(tell, _TITLES[kind]),
             )  # fmt: skip
             figures |= asdict(found)
@@ -94,11 +94,14 @@ def train_model(
         raise InputError(str(error)) from error
     figures["seconds"] = round(time.monotonic() - began, 1)
     done = {"kind": kind, "space_id": f"{path.name}/{version}", "folder": str(path), **figures, "version": 0}
-    if activate and kind != "gan":
-        files = {file.name: file.read_bytes() for file in path.iterdir()}
+    if activate:
+        # A score needs the model of baskets that it was trained on beside it.
+        folders = {"basket/": folder / basket_kind, "score/": path} if kind == "gan" else {"": path}
+        files = {f"{name}{file.name}": file.read_bytes() for name, of in folders.items() for file in of.iterdir()}
+        stored = ANOMALY if kind == "gan" else kind
         with connect(settings) as client:
             done["version"] = save_behaviour_model(
-                client, kind, done["space_id"], files, msgspec.json.encode(figures).decode()
+                client, stored, done["space_id"], files, msgspec.json.encode(figures).decode()
             )
     return done
 
@@ -110,7 +113,7 @@ def train_text(done: dict[str, Any]) -> str:
     if "better" in done:
         lines.append(
             f"strangers against people held out, area under the curve: GAN {done['gan']:.3f}, mixture of Gaussians "
-            f"{done['mixture']:.3f}; {done['better']} is `{_ANOMALY}`"
+            f"{done['mixture']:.3f}; {done['better']} is `{ANOMALY}`"
         )
     if done["version"]:
         lines.append(f"version {done['version']}: profilers that run take it within seconds")
@@ -121,8 +124,9 @@ def _log(settings: Settings, source: Path | None, columns: tuple[str, str, str])
     try:
         if source is None:
             with connect(settings) as client:
-                people, content = touched_content(client)
-            return Interactions.from_arrays(people, content, at_least=_AT_LEAST)
+                layout = Layout.from_settings(settings.features, settings.segmentation)
+                people, content, weights = touched_content(client, layout)
+            return Interactions.from_arrays(people, content, weights, at_least=_AT_LEAST)
         user, item, weight = columns
         table = _table(source)
         missing = [name for name in (user, item, weight) if name and name not in table.column_names]

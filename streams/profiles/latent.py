@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from streams.profiles._kernel import UInt64s
 
-__all__ = ["Latent"]
+__all__ = ["Latent", "Vectors"]
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -49,8 +49,7 @@ class Latent:
         NaN where a person touched nothing that the model knows: such a part is missing, not a taste of zeros.
         """
         found = np.full((len(ids), self.dim), np.nan)
-        places = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
-        known = (self._sorted[places] == ids) & (weights > 0)
+        places, known = self._places(ids, weights)
         numbers = np.where(known, self._order[places] + 1, 0).astype(np.int64)
         much = np.where(known, weights, 0.0).astype(np.float32)
         rows = np.flatnonzero(known.any(axis=1))
@@ -58,3 +57,11 @@ class Latent:
             part = rows[start : start + _ROWS]
             found[part] = self._run(numbers[part], much[part])
         return found
+
+    def known(self, ids: UInt64s, weights: Floats) -> npt.NDArray[np.bool_]:
+        """Return which touches (n, m) the model knows."""
+        return self._places(ids, weights)[1]
+
+    def _places(self, ids: UInt64s, weights: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        places = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
+        return places, (self._sorted[places] == ids) & (weights > 0)

@@ -6,20 +6,24 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from encoders import BehaviourEncoder, EncoderError, load_manifest
+from encoders.behaviour import AnomalyScorer, profiles_of
 from streams.profiles.latent import Latent
+from streams.profiles.unusual import Unusual
 from streams.settings import Settings
 from streams.storage.behaviour import BehaviourModel, fetch_files, latest_behaviour_model
 from streams.storage.client import connect
 
-__all__ = ["LatentFeed", "load_latent"]
+__all__ = ["LatentFeed", "UnusualFeed", "load_latent"]
 
 log = logging.getLogger(__name__)
 
@@ -27,29 +31,39 @@ log = logging.getLogger(__name__)
 _LOOK_S = 2.0
 
 
-class LatentFeed:
-    """Holds the latest model.
+Trained = TypeVar("Trained", Latent, Unusual)
+
+
+class _Feed(Generic[Trained]):
+    """Holds the latest model of a kind.
 
     Parameters
     ----------
     settings : Settings
-        Addresses, and the weight of the part: 0 leaves the model where it is.
+        Addresses.
     client : Client
         Reads the model at the start.
+    load : callable
+        Makes the model of a folder with its files.
+    wanted, anomaly : bool
+        Whether anybody wants it, and of what kind.
     """
 
-    def __init__(self, settings: Settings, client: Client) -> None:
-        self._wanted = settings.segmentation.parts.get("latent", 0.0) > 0
+    def __init__(
+        self, settings: Settings, client: Client, load: Callable[[Path], Trained], *, wanted: bool, anomaly: bool
+    ) -> None:
+        self._wanted, self._anomaly = wanted, anomaly
+        self._load: Callable[[Path], Trained] = load
         self._client = connect(settings)
         self._beside = ThreadPoolExecutor(1, "behaviour")
-        self._fetching: Future[Latent | None] | None = None
+        self._fetching: Future[Trained | None] | None = None
         self._looked_at = time.monotonic()
         self._version = 0
-        self.latent: Latent | None = None
-        found = latest_behaviour_model(client) if self._wanted else None
+        self.model: Trained | None = None
+        found = latest_behaviour_model(client, anomaly=anomaly) if wanted else None
         if found is not None:
             self._version = found.version
-            self.latent = _fetched(client, found)
+            self.model = _fetched(client, found, load)
 
     def changed(self) -> bool:
         """See whether a later model has come in; True once for each."""
@@ -68,7 +82,7 @@ class LatentFeed:
         if found is None:
             return False
         log.info("the model of behaviour %s counts from now on", found.space_id)
-        self.latent = found
+        self.model = found
         return True
 
     def close(self) -> None:
@@ -81,13 +95,45 @@ class LatentFeed:
             return
         self._looked_at = time.monotonic()
         try:
-            found = latest_behaviour_model(self._client)
+            found = latest_behaviour_model(self._client, anomaly=self._anomaly)
         except (ClickHouseError, OSError) as error:
             log.warning("which model was trained last can't be read: %s", str(error).splitlines()[0])
             return
         if found is not None and found.version > self._version:
             self._version = found.version
-            self._fetching = self._beside.submit(_fetched, self._client, found)
+            self._fetching = self._beside.submit(_fetched, self._client, found, self._load)
+
+
+class LatentFeed(_Feed[Latent]):
+    """Holds the latest model of baskets; the weight 0 of its part leaves it where it is."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        wanted = settings.segmentation.parts.get("latent", 0.0) > 0
+        super().__init__(settings, client, lambda folder: load_latent(folder, "model"), wanted=wanted, anomaly=False)
+
+    @property
+    def latent(self) -> Latent | None:
+        """The model, if there is one."""
+        return self.model
+
+
+class UnusualFeed(_Feed[Unusual]):
+    """Holds the latest model of what is unusual."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        super().__init__(settings, client, load_unusual, wanted=True, anomaly=True)
+
+
+def load_unusual(folder: Path) -> Unusual:
+    """Return a score and the model of baskets that it was trained on.
+
+    Raises
+    ------
+    BrokenEncoderError
+        A file was changed, or a golden input has another answer than it should.
+    """
+    scorer = AnomalyScorer(load_manifest("score", folder / "model"))
+    return Unusual(load_latent(folder / "model", "basket"), profiles_of, scorer.score, scorer.ladder())
 
 
 def load_latent(folder: Path, name: str) -> Latent:
@@ -103,12 +149,12 @@ def load_latent(folder: Path, name: str) -> Latent:
     return Latent(encoder.manifest.space_id, vocabulary, encoder.dim, encoder.run)
 
 
-def _fetched(client: Client, model: BehaviourModel) -> Latent | None:
+def _fetched(client: Client, model: BehaviourModel, load: Callable[[Path], Trained]) -> Trained | None:
     """Return a stored model; None for one that can't be used, which is said and passed over."""
     folder = Path(tempfile.mkdtemp(prefix="userprism-model-"))
     try:
         fetch_files(client, model.version, folder / "model")
-        return load_latent(folder, "model")
+        return load(folder)
     except (EncoderError, ValueError) as error:
         log.error("model %d (%s) can't be used: %s", model.version, model.space_id, error)
         return None

@@ -15,6 +15,7 @@ from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Activity, Applied, Layout, PartitionState, Position
 from streams.profiles.labels import PartitionLabels
+from streams.profiles.unusual import Unusual, with_columns
 from streams.roles._clicks import Record
 from streams.roles._identity import Identities
 from streams.settings import Settings
@@ -221,8 +222,10 @@ class Partition:
         if len(rows) and self._next_seq < MAX_SEQ:
             self._dirty.append(rows)
 
-    def prepare(self, model_versions: Sequence[int], bases: Sequence[int] | None = None) -> Prepared:
-        """Return what a commit says now, under the version of each segmentation's model.
+    def prepare(
+        self, model_versions: Sequence[int], bases: Sequence[int] | None = None, unusual: Unusual | None = None
+    ) -> Prepared:
+        """Return what a commit says now, under the version of each segmentation's model; `unusual` adds its columns.
 
         `bases` are the versions since which each model has but learned: where that is another than at the last commit,
         people's segments have changed without them. The next one is prepared when `committed` was told of this one.
@@ -265,7 +268,7 @@ class Partition:
                 states=self.state.pack(rows),
                 identity=self._identities.column(rows, ids),
                 traits=done.traits,
-                features=done.features,
+                features=with_columns(done.features, unusual.columns(self.state, rows)) if unusual else done.features,
                 touched=done.touched,
                 event_count=done.event_count,
                 first_seen_us=done.first_seen_us,

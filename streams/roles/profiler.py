@@ -22,7 +22,7 @@ from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Tran
 from streams.memory import keep_memory
 from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
 from streams.roles._clicks import Clicks, Record
-from streams.roles._latent_feed import LatentFeed
+from streams.roles._latent_feed import LatentFeed, UnusualFeed
 from streams.roles._lease import Lease
 from streams.roles._models import ModelVersions, store_versions
 from streams.roles._notify import Notifier, stats_of
@@ -120,6 +120,7 @@ class Profiler:
         save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
         self._vectors = VectorFeed(settings, self._client)
         self._behaviour = LatentFeed(settings, self._client)
+        self._unusual = UnusualFeed(settings, self._client)
         self._vectors.table.latent = self._behaviour.latent
         self._segmentations = Segmentations(settings.segmentations, self._vectors.table)
         self._models = ModelVersions(self._client, self._segmentations, self._layout.layout_id)
@@ -181,7 +182,7 @@ class Profiler:
         changed = self._changed
         self._restored = self._restored and not changed
         with self._stages("pack"):
-            named = self._models.newest, self._models.bases
+            named = self._models.newest, self._models.bases, self._unusual.model
             self._prepared = [(partition, partition.prepare(*named)) for partition in changed]
         with self._stages("model"):
             stored.result()  # before any row that names it
@@ -269,6 +270,7 @@ class Profiler:
         self._clicks.close()
         self._vectors.close()
         self._behaviour.close()
+        self._unusual.close()
         self._notifier.close()
         self._poison.close()
         self._relay.close()
@@ -385,6 +387,7 @@ class Profiler:
             self._change_space("encoder changed")
         if self._behaviour.changed():
             self._change_space("behaviour model trained")
+        self._unusual.changed()  # people are scored by it from their next commit on
         arrived = self._vectors.poll()
         if len(arrived):
             self._unseen.append(arrived)

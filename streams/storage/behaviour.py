@@ -8,9 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-__all__ = ["BehaviourModel", "fetch_files", "latest_behaviour_model", "save_behaviour_model", "touched_content"]
+from streams.profiles import Layout, PartitionState, Position
+
+__all__ = [
+    "ANOMALY",
+    "BehaviourModel",
+    "fetch_files",
+    "latest_behaviour_model",
+    "save_behaviour_model",
+    "touched_content",
+]
+
+
+#: Kind of a model of what is unusual; others make vectors of baskets.
+ANOMALY = "anomaly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +36,38 @@ class BehaviourModel:
     space_id: str
 
 
-def touched_content(client: Client) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-    """Return (person (n,), content id (n,)) of what everybody touched last; people are numbered, not named."""
-    people, content = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+def touched_content(
+    client: Client, layout: Layout
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+    """Return (person (n,), content id (n,), weight (n,)) of what everybody touched last, as profilers weigh it.
+
+    Parameters
+    ----------
+    client : Client
+        Reads `profiles`.
+    layout : Layout
+        Any layout with as many touches: states of others are read into it. People are numbered, not named.
+    """
+    people, content, weights = [np.empty(0, np.int64)], [np.empty(0, np.uint64)], [np.empty(0, np.float64)]
     count = 0
+    layouts = client.query("SELECT layout, descriptor FROM state_layouts FINAL").result_rows
+    descriptors = {int(number): str(text) for number, text in layouts}
     with client.query_arrow_stream(
-        "SELECT touched FROM profiles FINAL WHERE kind = 'person' AND notEmpty(touched)",
-        settings={"max_block_size": 50_000},
+        "SELECT state, layout FROM profiles FINAL WHERE kind = 'person' AND notEmpty(touched)",
+        settings={"max_block_size": 50_000, "output_format_arrow_string_as_string": 0},
     ) as batches:
         for batch in batches:
-            lists = batch.column("touched")
-            sizes = np.diff(lists.offsets.to_numpy())
-            people.append(np.repeat(np.arange(count, count + len(sizes), dtype=np.int64), sizes))
-            content.append(lists.flatten().to_numpy().astype(np.uint64))
-            count += len(sizes)
-    return np.concatenate(people), np.concatenate(content)
+            state = PartitionState(layout, dedup_window_us=1, dedup_max_ids=1)
+            names = pa.array(map(str, range(batch.num_rows)), pa.utf8())
+            states = batch.column("state").cast(pa.binary())
+            state.restore(names, states, batch.column("layout").to_numpy(), descriptors, Position())
+            ids, much = state.touches(np.arange(batch.num_rows, dtype=np.int32))
+            person, place = np.nonzero(much > 0)
+            people.append(person + count)
+            content.append(ids[person, place])
+            weights.append(much[person, place])
+            count += batch.num_rows
+    return np.concatenate(people), np.concatenate(content), np.concatenate(weights)
 
 
 def save_behaviour_model(client: Client, kind: str, space_id: str, files: Mapping[str, bytes], figures: str) -> int:
@@ -50,23 +81,26 @@ def save_behaviour_model(client: Client, kind: str, space_id: str, files: Mappin
     return version
 
 
-def latest_behaviour_model(client: Client) -> BehaviourModel | None:
-    """Return the latest model; None when none was trained."""
+def latest_behaviour_model(client: Client, *, anomaly: bool = False) -> BehaviourModel | None:
+    """Return the latest model of baskets, or with `anomaly` of what is unusual; None when none was trained."""
     rows = client.query(
-        "SELECT version, kind, space_id FROM behaviour_models FINAL ORDER BY version DESC LIMIT 1"
+        "SELECT version, kind, space_id FROM behaviour_models FINAL WHERE (kind = {anomaly:String}) = {wanted:Bool} "
+        "ORDER BY version DESC LIMIT 1",
+        parameters={"anomaly": ANOMALY, "wanted": anomaly},
     ).result_rows
     return BehaviourModel(*rows[0]) if rows else None
 
 
 def fetch_files(client: Client, version: int, folder: Path) -> None:
-    """Write a model's files to a folder; a name that would lead elsewhere is passed over."""
+    """Write a model's files to a folder, some in folders in it; a name that would lead elsewhere is passed over."""
     rows = client.query(
         "SELECT name, content FROM behaviour_models FINAL "
         "ARRAY JOIN mapKeys(files) AS name, mapValues(files) AS content WHERE version = {version:UInt64}",
         parameters={"version": version},
         column_formats={"content": "bytes"},
     ).result_rows
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in rows:
-        if Path(name).name == name:
-            (folder / name).write_bytes(content)
+        path = folder / name
+        if ".." not in path.parts and folder in path.parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)

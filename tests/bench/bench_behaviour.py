@@ -81,13 +81,12 @@ def _movielens(folder: Path) -> dict[str, Any]:
     group = (shares / shares.mean(axis=0)).argmax(axis=1)
     progress(f"MovieLens: {len(log)} people, {len(np.unique(group))} dominant genres")
     baskets = log.baskets()
-    svd = TruncatedSVD(SVD_DIMS, random_state=0).fit_transform(TfidfTransformer().fit_transform(counts))
     with tempfile.TemporaryDirectory() as name:
         bag = Bag(train_item2vec(log, dim=ITEM_DIMS, epochs=4))
         items = _install(bag, log, Path(name), "item2vec", ITEM_DIMS).encode(baskets)
         model = train_multdae(log, dim=DAE_DIMS, epochs=60)
         dae = _install(model, log, Path(name), "multdae", DAE_DIMS).encode(baskets)
-    vectors = {"genre shares": shares, "tf-idf + SVD": _unit(svd), "item2vec skipgram": items, "Mult-DAE": dae}
+    vectors = {"genre shares": shares, **_tfidf_svd(counts, 0), "item2vec skipgram": items, "Mult-DAE": dae}
     found = {kind: round(ari(vector, group), 4) for kind, vector in vectors.items()}
     print_table("MovieLens 100k: ARI of KMeans-8 against dominant genres", ["vectors", "ARI"], list(found.items()))
     return found
@@ -108,10 +107,7 @@ def _segments(seed: int, data: Planted, folder: Path) -> tuple[dict[str, Any], I
     found: dict[str, Any] = {
         "seed": seed,
         "true topics": ari(data.histograms(), data.group),
-        "tf-idf + SVD": ari(
-            _unit(TruncatedSVD(SVD_DIMS, random_state=seed).fit_transform(TfidfTransformer().fit_transform(counts))),
-            group,
-        ),
+        **{name: ari(vectors, group) for name, vectors in _tfidf_svd(counts, seed).items()},
         "content alone": ari(_unit(counts @ content), group),
     }
     for mode in ("skipgram", "cbow"):
@@ -168,6 +164,23 @@ def _anomalies(seed: int, log: Interactions, dae: BehaviourEncoder, folder: Path
 def _auc(normal: np.ndarray, strange: np.ndarray) -> float:
     truth = np.concatenate([np.zeros(len(normal)), np.ones(len(strange))])
     return round(float(roc_auc_score(truth, np.concatenate([normal, strange]))), 4)
+
+
+def _tfidf_svd(counts: csr_matrix, seed: int) -> dict[str, np.ndarray]:
+    """Return the baseline in both of its usual forms: what a person clicked counts as often, or by its logarithm.
+
+    The reference set doesn't say which. Weights are tf * (1 + log((1 + people) / (1 + people with the item))), rows of
+    unit length, the first 32 directions, unit length again.
+    """
+    forms = {"tf-idf + SVD": False, "log tf-idf + SVD": True}
+    return {
+        name: _unit(
+            TruncatedSVD(SVD_DIMS, random_state=seed).fit_transform(
+                TfidfTransformer(sublinear_tf=logarithm).fit_transform(counts)
+            )
+        )
+        for name, logarithm in forms.items()
+    }
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -20,6 +20,10 @@ from streams.storage import connect
 from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, run_until, send, views
 
 COLUMNS = ("user", "item", "")
+SCORED = (
+    "SELECT profile_id, features['anomaly'], features['anomaly_share'] FROM current_profiles "
+    "WHERE mapContains(features, 'anomaly')"
+)
 
 
 def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(own: Settings) -> None:
@@ -68,6 +72,35 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
             assert time.monotonic() < deadline
     finally:
         again.close()
+
+
+def test_people_are_scored_by_the_model_that_was_trained_last(own: Settings) -> None:
+    usual = [e for i in range(12) for e in views(i, TITLES[i % 4], range(i % 2, PEOPLE, 2))]
+    odd = [e | {"messageId": f"again {n}"} for n in range(20) for e in views(3, TITLES[3], range(900, 901))]
+    send(own, [*usual, *odd])
+    encoder, profiler = EncoderRole(own), Profiler(own)
+    try:
+        run_until(encoder, profiler, "one/1", 12)
+        done = train_model(own, "gan", None, COLUMNS, seed=0, activate=True, say=lambda text: None)
+        deadline = time.monotonic() + PATIENCE_S
+        while profiler._unusual.model is None:
+            profiler.step()
+            assert time.monotonic() < deadline
+        touched = list(views(0, TITLES[0], range(0, 20))) + list(views(3, TITLES[3], range(900, 901)))
+        send(own, [e | {"messageId": f"{e['messageId']} later"} for e in touched])
+        with connect(own) as client:
+            while len(rows := client.query(SCORED).result_rows) < 21:
+                profiler.step()
+                assert time.monotonic() < deadline
+    finally:
+        encoder.close()
+        profiler.close()
+
+    found = {profile_id: (score, share) for profile_id, score, share in rows}
+    assert done["version"] == 1
+    assert profiler._behaviour.latent is None, "a score is no part of anybody's vector"
+    assert max(found, key=lambda profile_id: found[profile_id]) == "u900"
+    assert all(0.0 <= share <= 1.0 for _, share in found.values())
 
 
 def test_a_weight_of_zero_leaves_the_model_where_it_is(own: Settings) -> None:
