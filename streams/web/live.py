@@ -28,7 +28,11 @@ _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.stability: 5.0,
     read.health: 2.0,
     read.sizes_over_time: 2.0,
+    read.people_map: 30.0,
+    read.why_this_segment: 10.0,
 }
+#: They are asked with the settings, too: how a person's vector is made stands there.
+_WITH_SETTINGS = (read.people_map, read.why_this_segment)
 #: Questions that run beside each other: the engine has two threads for each, and others to answer.
 _AT_ONCE = 4
 _MOST_KEPT = 2_000
@@ -55,7 +59,7 @@ class Live:
         self._kept: dict[Any, tuple[float, asyncio.Task[Any]]] = {}
 
     async def ask(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Return ``function(client, *args, **kwargs)``; arguments must be hashable.
+        """Return ``function(client, *args, **kwargs)``; arguments must be hashable, settings are put in where needed.
 
         Raises
         ------
@@ -97,6 +101,8 @@ class Live:
     def _answer(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         if self._client is None:
             self._client = connect(self._settings, reader=True)
+        if function in _WITH_SETTINGS:
+            return function(self._client, self._settings, *args, **kwargs)
         return function(self._client, *args, **kwargs)
 
     def _forget_old(self) -> None:

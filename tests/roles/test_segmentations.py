@@ -14,6 +14,7 @@ from streams.kafka import end_offsets
 from streams.roles.profiler import Profiler
 from streams.settings import SegmentationSettings, Settings
 from streams.storage import connect
+from streams.web.read.places import people_map, why_this_segment
 from tests.faults.known_log import KnownLog
 from tests.roles.test_profiler import PATIENCE_S, Block, blocks_of, positions, send
 
@@ -109,3 +110,28 @@ def test_a_segmentation_that_is_declared_later_begins_with_everybody_unassigned(
 
     changes = rows(settings, "SELECT DISTINCT from_segment FROM segment_changes WHERE segmentation = 'value'")
     assert (-2,) in changes
+
+
+def test_the_map_shows_people_where_the_model_has_them(ready: Settings) -> None:
+    work(ready, blocks_of(ready, KnownLog(11, 2_000)))
+    with connect(ready) as client, connect(ready) as later:
+        drawn = people_map(client, ready)
+        again = people_map(later, ready)
+        held = dict(rows(ready, "SELECT profile_id, segment FROM current_profiles"))
+        assert drawn is not None
+        reasons = [why_this_segment(client, ready, point.profile_id) for point in drawn.points]
+        assert why_this_segment(client, ready, "nobody") is None
+
+    assert drawn == again
+    assert drawn.points
+    assert {point.profile_id: point.segment for point in drawn.points}.items() <= held.items()
+    assert [centre.segment for centre in drawn.centres] == rows(
+        ready, "SELECT segments FROM model_versions FINAL ORDER BY model_version DESC LIMIT 1"
+    )[0][0]
+    for point, why in zip(drawn.points, reasons, strict=True):
+        assert why is not None
+        distances = [rival.distance for rival in why.rivals]
+        assert distances == sorted(distances)
+        assert (why.segment, why.nearest) == (point.segment, why.rivals[0].segment)
+        assert sum(abs(reason.share) for reason in why.reasons) == pytest.approx(1)
+    assert sum(why is not None and why.segment == why.nearest for why in reasons) > len(reasons) / 2

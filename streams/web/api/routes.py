@@ -116,6 +116,26 @@ async def person(live: Asked, any_id: AnyId, segmentation: Segmentation = "") ->
     return found
 
 
+@router.get("/person/why")
+async def why(live: Asked, any_id: AnyId, segmentation: Segmentation = "") -> read.Why:
+    """Return why a person is in their segment: distances to all centres, and which part of their vector decides."""
+    found = await live.ask(read.why_this_segment, any_id, segmentation)
+    if found is None:
+        raise HTTPException(404, "nobody has that profile id, or there is no model with centres")
+    return found
+
+
+@router.get("/map")
+async def people_map(
+    live: Asked, segmentation: Segmentation = "", people: Annotated[int, Query(ge=1, le=5_000)] = 1_000
+) -> read.PeopleMap:
+    """Return a sample of people and all centres in two dimensions, the same while the model's version holds."""
+    found = await live.ask(read.people_map, segmentation, people=people)
+    if found is None:
+        raise HTTPException(404, "there is no model with centres")
+    return found
+
+
 @router.get("/sizes")
 async def sizes(
     live: Asked, segmentation: Segmentation = "", minutes: Annotated[int, Query(ge=1, le=527_040)] = 60,

@@ -10,11 +10,22 @@ from streams.web.read.moves import Flow, Flows, ModelVersion, Stability, Stabili
 from streams.web.read.names import segment_evidence, segment_names
 from streams.web.read.overview import Overview, overview
 from streams.web.read.people import Change, Link, Person, PersonRow, people, person
+from streams.web.read.places import (
+    MapCentre,
+    MapPoint,
+    PeopleMap,
+    Reason,
+    Rival,
+    Why,
+    people_map,
+    why_this_segment,
+)
 from streams.web.read.sizes import Segment, SegmentsNow, SizesOverTime, segments_now, sizes_over_time
 
 __all__ = [
     "Alert", "Card", "Change", "ContentPiece", "Figure", "Flow", "Flows", "Freshness", "Health", "LikedContent", "Link",
-    "ModelVersion", "Overview", "Partition", "Person", "PersonRow", "Segment", "SegmentsNow", "SizesOverTime",
+    "MapCentre", "MapPoint", "ModelVersion", "Overview", "Partition", "PeopleMap", "Person", "PersonRow", "Reason",
+    "Rival", "Segment", "Why", "people_map", "why_this_segment", "SegmentsNow", "SizesOverTime",
     "Stability", "StabilityPoint", "TypicalPerson", "alerts", "content_pieces", "flows", "freshness", "health",
     "overview", "people", "person", "segment_card", "segment_evidence", "segment_names", "segmentations",
     "segments_now", "sizes_over_time", "stability",

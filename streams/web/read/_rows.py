@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.client import Client
 
@@ -20,6 +21,8 @@ WHERE startsWith(profile_id, '\\0position/') AND kind = 'position'
 ORDER BY version DESC
 LIMIT 1
 """
+
+_first: WeakKeyDictionary[Client, str] = WeakKeyDictionary()
 
 
 def rows(client: Client, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -41,4 +44,11 @@ def segmentations(client: Client) -> list[str]:
 
 def first_segmentation(client: Client, wanted: str) -> str:
     """Return `wanted`, or the first segmentation where it is empty (also empty while nothing was committed)."""
-    return wanted or next(iter(segmentations(client)), "")
+    if wanted:
+        return wanted
+    if client not in _first:
+        found = segmentations(client)
+        if not found:
+            return ""
+        _first[client] = found[0]  # as long as the stack runs: the settings say which it is
+    return _first[client]
