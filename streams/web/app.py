@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from encoders import EncoderError
 from streams.errors import UnavailableError
 from streams.settings import Settings
 from streams.web import read
@@ -52,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.live, app.state.tokens, app.state.metrics = live, TokenBook(live), Metrics()
     app.include_router(router)
     _add_probes(app, live)
-    for error in (ClickHouseError, UnavailableError, OSError):
+    for error in (ClickHouseError, UnavailableError, EncoderError, OSError):
         app.add_exception_handler(error, _away)
     web = settings.web
     app.add_middleware(RateLimit, buckets=Buckets(web.rate_per_minute, web.burst), prefix="/api/")
@@ -100,5 +101,6 @@ def _gauges(client: Client) -> dict[str, float]:
 
 
 async def _away(_request: Request, error: Exception) -> JSONResponse:
-    """Say that ClickHouse doesn't answer; what it said stays in the log."""
-    return JSONResponse({"detail": f"ClickHouse doesn't answer ({type(error).__name__}); try again"}, 503)
+    """Say what can't be reached: ClickHouse, or an encoder that isn't installed here."""
+    what = "the encoder can't be used here" if isinstance(error, EncoderError) else "ClickHouse doesn't answer"
+    return JSONResponse({"detail": f"{what} ({type(error).__name__})"}, 503)
