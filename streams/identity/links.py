@@ -75,7 +75,7 @@ class LinkRow(msgspec.Struct, frozen=True, gc=False):
     at_us : int
         Time of the event (or order) that caused it.
     message : int
-        Hash of the event's message id, 0 for an order.
+        Hash of the event's message id, 0 for an order and for a question asked again.
     id_offset : int
         Where in the log of the anonymous id's partition it was decided; of ``undone`` where what is undone was decided;
         -1: the user's owner decided.
