@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -241,3 +242,19 @@ def replace_partitions(settings: Settings, count: int) -> Settings:
 def replace_section(settings: Settings, **clickhouse: str) -> Settings:
     section = msgspec.structs.replace(settings.clickhouse, **clickhouse)
     return msgspec.structs.replace(settings, clickhouse=section)
+
+
+def test_without_a_lease_a_late_block_may_leave_a_change_of_segment_that_nobody_took_back(client: Client) -> None:
+    """Labels aren't a function of the log, so of a late block only they can differ: the profile stays right."""
+
+    def commit(next_offset: int, previous: int, segment: int) -> None:
+        said = part(0, ["ann"], next_offset=next_offset)
+        labels = {"segment": np.array([segment], np.int64), "previous_segment": np.array([previous], np.int64)}
+        insert_commit(client, commit_batches([replace(said, people=replace(said.people, **labels))], FAR_FUTURE_US))
+
+    commit(10, -1, 1)
+    commit(20, 1, 1)  # the new owner sees no change
+    commit(15, 1, 2)  # the old one's block, late: its model had seen other people
+
+    assert client.query("SELECT argMax(to_segment, version) FROM segment_changes").result_rows == [(2,)]
+    assert client.query("SELECT segment FROM current_profiles").result_rows == [(1,)]
