@@ -32,6 +32,7 @@ __all__ = [
     "Settings",
     "ShiftSettings",
     "WebSettings",
+    "WebhookSettings",
     "load_settings",
 ]
 
@@ -150,10 +151,37 @@ class EncoderSettings(_Section, frozen=True):
     models_dir: str = ""
 
 
+class WebhookSettings(_Section, frozen=True):
+    """A receiver of alerts, as Alertmanager's webhooks are."""
+
+    name: str
+    url: str
+    #: sent in this header when it is set; neither is ever logged
+    secret: str = ""
+    secret_header: str = "Authorization"  # noqa: S105 - a header's name
+    #: alerts that share these labels come together
+    group_by: list[str] = msgspec.field(default_factory=lambda: ["alertname", "segmentation"])
+    #: an alert that goes on is told again after so long
+    repeat_s: int = 14_400
+    timeout_s: float = 10.0
+
+    def __repr__(self) -> str:
+        """Say who it is, and nothing that is secret."""
+        return f"WebhookSettings(name={self.name!r})"
+
+
 class ControlSettings(_Section, frozen=True):
-    """The Faust app that coordinates."""
+    """The Faust app that coordinates, and whom it tells of alerts."""
 
     instance_id: str = "control-0"
+    webhooks: list[WebhookSettings] = []
+    #: hosts that webhooks may be at (`*.example.com`: all below it), and their ports
+    webhook_hosts: list[str] = []
+    webhook_ports: list[int] = msgspec.field(default_factory=lambda: [443, 80])
+    #: private networks that they may be in as well, as CIDR
+    webhook_networks: list[str] = []
+    #: where people find out more; part of every notification
+    external_url: str = ""
     #: where there are several profilers, their models are merged after so many vectors, or after so many seconds
     merge_vectors: int = 10_000
     merge_s: float = 60.0

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -95,6 +95,27 @@ class Fetcher:
             url = urljoin(url, moved)
         reason = "unreachable"
         raise NoVectorError(reason, f"moved on more than {self._policy.redirects} times")
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send something to a URL and return the status of the answer, which isn't read; nobody is followed elsewhere.
+
+        Raises
+        ------
+        NoVectorError
+            ``refused`` by the policy, ``broken`` or ``unreachable``.
+        """
+        until = time.monotonic() + self._policy.timeout_s
+        parts = self._allowed(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        port = parts.port or _default_port(parts.scheme)
+        try:
+            with self._connected(parts.hostname or "", port, parts.scheme == "https", until) as connection:
+                connection.request("POST", target, body=body, headers=dict(headers))
+                with closing(connection.getresponse()) as answer:
+                    return answer.status
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = "unreachable"
+            raise NoVectorError(reason, f"{type(error).__name__}: {error}") from error
 
     def _allowed(self, url: str) -> SplitResult:
         """Return the URL's parts if scheme, host and port are allowed."""

@@ -122,9 +122,33 @@ def init(options: Shared) -> None:
 @click.option("--seed", default=7, show_default=True, help="Of the simulated shop.")
 @click.option("--to", "target", default="kafka", show_default=True, help="kafka, or an NDJSON file.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Write what a summary must say to this file.")
+@click.option(
+    "--days", type=click.IntRange(1, 400), help="So many days with seasons and weekends, instead of --events."
+)
+@click.option("--per-hour", default=1_000, show_default=True, type=click.IntRange(10), help="People; with --days.")
+@click.option(
+    "--shift", "shifts", multiple=True, help='"sports+10% at 2h", also with "over 1d", "for 12h"; with --days.'
+)
 @pass_shared
-def generate(options: Shared, events: int, seed: int, target: str, truth: Path | None) -> None:
-    """Make a clickstream with planted personas, English and Chinese titles."""
+def generate(  # noqa: PLR0917 - click passes by name
+    options: Shared, events: int, seed: int, target: str, truth: Path | None, days: int | None, per_hour: int,
+    shifts: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Make a clickstream with planted personas, English and Chinese titles.
+
+    With --days or --shift (14 days then) it is weeks of it in the order of time, ended now, as fast as they can be
+    made: people come by day and by weekday, in visits, and --shift moves who comes. Times count from the first hour.
+    """
+    if days or shifts:
+        weeks = sending.weeks(seed, days or 14, per_hour, shifts)
+        with stop_on_signals() as stop:
+            if target == "kafka":
+                with options.stack(stop) as (settings, _):
+                    counts = sending.weeks_to_kafka(settings, weeks, truth, stop)
+            else:
+                counts = sending.weeks_to_file(Path(target), weeks, truth)
+        options.answer(counts, f"{counts['events']:,} events of {days or 14} days to {target}")
+        return
     with stop_on_signals() as stop:
         if target == "kafka":
             with options.stack(stop) as (settings, _):

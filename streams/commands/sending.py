@@ -17,7 +17,7 @@ from streams.replay.clock import EventClock
 from streams.replay.rows import check_file
 from streams.serving.summary import Summary, summarise
 from streams.settings import Settings
-from streams.shop import Shop, Truth
+from streams.shop import Shop, Truth, Weeks, parse_shift
 from streams.storage.schema import initialise
 
 __all__ = [
@@ -29,6 +29,9 @@ __all__ = [
     "page_url",
     "replay",
     "summary_text",
+    "weeks",
+    "weeks_to_file",
+    "weeks_to_kafka",
 ]
 
 Say = Callable[[str], None]
@@ -77,6 +80,47 @@ def generate_to_file(path: Path, events: int, seed: int, truth_file: Path | None
     truth = Truth()
     with path.open("wb") as sink:
         for chunk in Shop(seed, end_us=time.time_ns() // 1000).events(events, truth):
+            sink.writelines(value + b"\n" for _, value in chunk)
+    if truth_file is not None:
+        truth.save(truth_file)
+    return truth.counts()
+
+
+def weeks(seed: int, days: int, per_hour: int, shifts: Sequence[str]) -> Weeks:
+    """Return weeks of the simulated shop that end now.
+
+    Raises
+    ------
+    InputError
+        A shift isn't written as one.
+    """
+    now_us = time.time_ns() // 1000
+    return Weeks(
+        Shop(seed),
+        days=days,
+        people_per_hour=per_hour,
+        end_us=now_us,
+        shifts=[parse_shift(s) for s in shifts],
+        seed=seed,
+    )
+
+
+def weeks_to_kafka(
+    settings: Settings, simulated: Weeks, truth_file: Path | None, stop: threading.Event
+) -> dict[str, object]:
+    """Publish weeks; the topics must exist."""
+    truth = Truth()
+    publish(settings, simulated.events(truth), stop=stop)
+    if truth_file is not None:
+        truth.save(truth_file)
+    return truth.counts()
+
+
+def weeks_to_file(path: Path, simulated: Weeks, truth_file: Path | None) -> dict[str, object]:
+    """Write weeks as NDJSON."""
+    truth = Truth()
+    with path.open("wb") as sink:
+        for chunk in simulated.events(truth):
             sink.writelines(value + b"\n" for _, value in chunk)
     if truth_file is not None:
         truth.save(truth_file)

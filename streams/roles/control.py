@@ -15,7 +15,7 @@ from typing import Any
 
 import faust
 
-from streams.control import Plane, create_plane, housekeeping, merge, report, shifts
+from streams.control import Plane, courier, create_plane, housekeeping, merge, report, shifts
 from streams.errors import UnavailableError
 from streams.kafka import wait_for_broker
 from streams.settings import Settings, load_settings
@@ -23,7 +23,7 @@ from streams.settings import Settings, load_settings
 __all__ = ["AGENTS", "create_app", "run"]
 
 #: What is registered with the app, in this order.
-AGENTS = (report.attach, housekeeping.attach, merge.attach, shifts.attach)
+AGENTS = (report.attach, housekeeping.attach, merge.attach, shifts.attach, courier.attach)
 
 _LOOK_S = 0.1
 _BROKER_WITHIN_S = 30.0

@@ -137,7 +137,7 @@ class Weeks:
         """Yield the events of one hour after the other, and count them in `truth`."""
         random, seen = self._random, np.zeros(len(self._shop.personas), bool)
         for hour in range(self._days * 24):
-            came = self._people(random, hour)
+            came = self.people(random, hour)
             seen[came] = True
             who = np.repeat(came, 1 + random.poisson(_MORE_EVENTS, len(came)))
             at = self.begin_us + hour * _HOUR_US + np.sort(random.integers(0, _HOUR_US, len(who)))
@@ -147,7 +147,12 @@ class Weeks:
         truth.profiles = int(seen.sum())
         truth.personas = {self._shop.profile_id(p): int(self._shop.personas[p]) for p in np.flatnonzero(seen).tolist()}
 
-    def _people(self, random: np.random.Generator, hour: int) -> np.ndarray:
+    def personas_of(self, people: np.ndarray) -> np.ndarray:
+        """Return the persona of each."""
+        found: np.ndarray = self._shop.personas[people]
+        return found
+
+    def people(self, random: np.random.Generator, hour: int) -> np.ndarray:
         """Choose who comes, each once: some more by day, people in bursts."""
         n = int(self._mean * (1 + 0.5 * np.sin(2 * np.pi * (hour % 24 - 8) / 24)))
         drawn = random.dirichlet(self.shares(hour) * max(n - _BURSTS, 1) / (_BURSTS - 1))

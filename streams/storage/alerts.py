@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-__all__ = ["EVERYTHING", "StoredAlert", "alert_of", "firing_alerts", "save_alerts"]
+__all__ = [
+    "EVERYTHING",
+    "StoredAlert",
+    "alert_of",
+    "due_alerts",
+    "firing_alerts",
+    "save_alerts",
+    "save_deliveries",
+    "save_silence",
+    "silences_now",
+]
 
 #: `segment` of an alert that is about a whole segmentation.
 EVERYTHING = -9
@@ -79,6 +89,52 @@ def firing_alerts(client: Client, segmentation: str | None = None) -> list[Store
         parameters={"name": segmentation or ""},
     ).result_rows
     return [alert_of(row) for row in rows]
+
+
+def due_alerts(client: Client, receiver: str, repeat_s: int) -> list[StoredAlert]:
+    """Return what a receiver is to be told: what it doesn't know, and what has fired on for `repeat_s` since.
+
+    What was over more than a day ago is nobody's concern any more.
+    """
+    rows = client.query(
+        f"SELECT {_selected()} FROM (SELECT * FROM segment_alerts FINAL) AS a "  # noqa: S608 - columns of ours
+        "LEFT JOIN (SELECT fingerprint, starts_at, status, max(delivered_at) AS told_at FROM alert_deliveries "
+        "WHERE receiver = {receiver:String} GROUP BY fingerprint, starts_at, status) AS d "
+        "ON a.fingerprint = d.fingerprint AND a.starts_at = d.starts_at AND a.status = d.status "
+        "WHERE (d.fingerprint = '' AND (a.status = 'firing' OR a.updated_at > now() - INTERVAL 1 DAY)) "
+        "OR (d.fingerprint != '' AND a.status = 'firing' AND d.told_at < now64(3) - toIntervalSecond({repeat:UInt32})) "
+        "ORDER BY a.starts_at, a.fingerprint",
+        parameters={"receiver": receiver, "repeat": repeat_s},
+    ).result_rows
+    return [alert_of(row) for row in rows]
+
+
+def save_deliveries(client: Client, receiver: str, alerts: Sequence[StoredAlert]) -> None:
+    """Note that a receiver has been told of alerts."""
+    if alerts:
+        client.insert(
+            "alert_deliveries",
+            [[receiver, alert.fingerprint, _time(alert.starts_at_us), alert.status] for alert in alerts],
+            column_names=["receiver", "fingerprint", "starts_at", "status"],
+        )
+
+
+def silences_now(client: Client) -> list[dict[str, str]]:
+    """Return the matchers of the silences that hold now, by the wall."""
+    rows = client.query(
+        "SELECT matchers FROM alert_silences FINAL WHERE starts_at <= now64(3) AND ends_at > now64(3)"
+    ).result_rows
+    return [matchers for (matchers,) in rows]
+
+
+def save_silence(client: Client, silence_id: str, matchers: Mapping[str, str], for_s: float, comment: str) -> None:
+    """Silence alerts with these labels from now on for so many seconds; 0 ends a silence."""
+    now = datetime.now(UTC)
+    client.insert(
+        "alert_silences",
+        [[silence_id, dict(matchers), now, now + timedelta(seconds=for_s), comment]],
+        column_names=["silence_id", "matchers", "starts_at", "ends_at", "comment"],
+    )
 
 
 def _selected() -> str:

@@ -1,0 +1,170 @@
+"""Webhooks against a real HTTP server that is slow, fails, redirects; and their payload, field by field."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.control.courier import Courier
+from streams.control.webhook import payload
+from streams.settings import ControlSettings, Settings, WebhookSettings
+from streams.storage import connect, initialise
+from streams.storage.alerts import save_alerts, save_silence
+from tests.storage.test_alerts import ALERT
+
+OVER = replace(ALERT, status="resolved", ends_at_us=ALERT.last_at_us)
+SECRET = "Bearer of-nobody's-business"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers as it is told to, and keeps what it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status, self.wait_s, self.location = 200, 0.0, ""
+        self.bodies: list[dict[str, Any]] = []
+        self.secrets: list[str | None] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook/token-in-path"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.server.wait_s)
+        self.server.bodies.append(body)
+        self.server.secrets.append(self.headers["Authorization"])
+        self.send_response(self.server.status)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def courier(settings: Settings, receiver: Receiver, *networks: str, **webhook: Any) -> Courier:
+    own = WebhookSettings(name="ops", url=receiver.url, secret=SECRET, **webhook)
+    control = ControlSettings(
+        webhooks=[own],
+        webhook_hosts=["127.0.0.1"],
+        webhook_ports=[receiver.server_port],
+        webhook_networks=list(networks),
+    )
+    return Courier(msgspec.structs.replace(settings, control=control), own)
+
+
+def test_the_payload_is_alertmanagers_field_by_field() -> None:
+    golden = json.loads(Path(__file__).with_name("webhook.json").read_text(encoding="utf-8"))
+    labels = {"alertname": "SegmentShareShift", "segmentation": "interest"}
+    found = payload("ops", labels, [ALERT, replace(OVER, fingerprint="1")], "https://segments.example.com")
+    assert found == golden
+    assert list(found) == list(golden)
+
+
+def test_nothing_is_lost_and_nothing_is_told_twice(
+    settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    initialise(settings)
+    ours = courier(settings, receiver, "127.0.0.0/8")
+    elsewhere = Receiver()
+    with connect(settings) as client, caplog.at_level(logging.DEBUG):
+        save_alerts(client, [ALERT])
+        receiver.status = 500
+        delays = []
+        for _ in range(7):  # a minute of them, by the delays
+            assert ours.deliver() == 0
+            delays.append(ours.delay_s)
+        assert sum(delays) > 60
+        assert delays == sorted(delays)
+        receiver.status, receiver.location = 302, elsewhere.url
+        assert ours.deliver() == 0
+        assert elsewhere.bodies == []
+        receiver.status, receiver.location = 200, ""
+        assert ours.deliver() == 1
+        assert (ours.failures, ours.deliver()) == (0, 0)
+        again = courier(settings, receiver, "127.0.0.0/8")  # a new process
+        assert again.deliver() == 0
+        save_alerts(client, [OVER])
+        assert again.deliver() == 1
+    first, last = receiver.bodies[0]["alerts"][0], receiver.bodies[-1]["alerts"][0]
+    assert (first["status"], last["status"]) == ("firing", "resolved")
+    assert (first["fingerprint"], first["startsAt"]) == (last["fingerprint"], last["startsAt"])
+    assert set(receiver.secrets) == {SECRET}
+    assert SECRET not in caplog.text + repr(ours._settings)
+    assert "token-in-path" not in caplog.text
+    elsewhere.shutdown()
+    elsewhere.server_close()
+
+
+def test_a_private_address_is_refused_unless_it_is_allowed(settings: Settings, receiver: Receiver) -> None:
+    initialise(settings)
+    with connect(settings) as client:
+        save_alerts(client, [ALERT])
+    assert courier(settings, receiver).deliver() == 0
+    assert receiver.bodies == []
+
+
+def test_a_slow_receiver_holds_up_nobody(settings: Settings, receiver: Receiver) -> None:
+    initialise(settings)
+    quick = Receiver()
+    receiver.wait_s = 3.0
+    slow = courier(settings, receiver, "127.0.0.0/8", timeout_s=0.3)
+    other = courier(settings, quick, "127.0.0.0/8")
+    other._webhook = msgspec.structs.replace(other._webhook, name="other")
+    with connect(settings) as client:
+        save_alerts(client, [ALERT])
+    slow.start()
+    assert other.deliver() == 1
+    assert slow.deliver() == 0  # its own patience is short
+    slow.halt.set()
+    slow.join(20)
+    quick.shutdown()
+    quick.server_close()
+
+
+def test_what_is_silenced_isnt_sent_while_it_is(settings: Settings, receiver: Receiver) -> None:
+    initialise(settings)
+    ours = courier(settings, receiver, "127.0.0.0/8")
+    with connect(settings) as client:
+        save_alerts(client, [ALERT])
+        save_silence(client, "s1", {"segmentation": "interest"}, 600, "known")
+        assert ours.deliver() == 0
+        save_silence(client, "s1", {"segmentation": "interest"}, 0, "known")
+        assert ours.deliver() == 1
+
+
+def test_what_fires_on_is_told_again(settings: Settings, receiver: Receiver) -> None:
+    initialise(settings)
+    ours = courier(settings, receiver, "127.0.0.0/8", repeat_s=0)
+    with connect(settings) as client:
+        save_alerts(client, [ALERT])
+    assert ours.deliver() == 1
+    time.sleep(0.01)
+    assert ours.deliver() == 1
+    assert len(receiver.bodies) == 2
