@@ -66,8 +66,18 @@ class Detection:
         told = 0
         with connect(self._settings) as client:
             for segmentation in self._settings.segmentations:
-                told += self._look_at(client, segmentation.name)
+                try:
+                    told += self._look_at(client, segmentation.name)
+                except BaseException:
+                    self._lookouts.pop(segmentation.name, None)  # it knows more than is safe: begin where that ends
+                    self._silent.pop(segmentation.name, None)
+                    raise
         return told
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _look_at(self, client: Client, name: str) -> int:
         knobs = self._settings.shifts
@@ -118,11 +128,10 @@ class Detection:
         knobs = self._settings.shifts
         if not knobs.silence_s:
             return 0
-        key = f"{name} wall"
-        if key not in self._silent:
-            self._silent[key] = Book(name, knobs.interval_s)
-            self._silent[key].adopt([a for a in firing_alerts(client, name) if a.labels.get("by") == "wall"])
-        book = self._silent[key]
+        if name not in self._silent:
+            self._silent[name] = Book(name, knobs.interval_s)
+            self._silent[name].adopt([a for a in firing_alerts(client, name) if a.labels.get("by") == "wall"])
+        book = self._silent[name]
         quiet_s = time.time() - reached.committed_ms / 1000
         firing = book.firing
         if quiet_s < knobs.silence_s:

@@ -1,7 +1,7 @@
 """Shifts of segments: false alarms in quiet weeks, hours until a shift is told of; beside PSI and ADWIN.
 
-`userprism bench shifts`: weeks of the simulated shop with season and weekends go down the whole road; with `--quick` the
-shares of personas are judged without it. Two weeks of warm-up, four without a shift, then 5, 10 and 20 points for
+`userprism bench shifts`: weeks of the simulated shop with season and weekends go down the whole road; with `--quick`
+the shares of personas are judged without it. Two weeks of warm-up, four without a shift, then 5, 10 and 20 points for
 12 hours and 10 points gradually over a day. One table over three seeds, one JSON line.
 """
 
@@ -80,7 +80,7 @@ def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
         settings = Settings(data_dir=str(Path(folder) / "data"), shifts=ShiftSettings(silence_s=0))
         with Supervisor(settings, role_args=["--data-dir", settings.data_dir], stop=threading.Event()) as stack:
             stack.start_roles()
-            stack.wait_ready()
+            stack.wait_ready(300.0)
             started = time.monotonic()
             events = publish(stack.settings, weeks.events(Truth()))
             last = weeks.begin_us // 3_600_000_000 + DAYS * 24 - 2

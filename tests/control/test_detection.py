@@ -1,0 +1,94 @@
+"""Detection on real tables and a real topic: what is told, once and again by the process after a crash."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Consumer
+
+import streams.control.shifts as module
+from streams.control.shifts import Detection
+from streams.kafka import client_config
+from streams.settings import Settings
+from streams.storage import connect, initialise
+from streams.storage.alerts import firing_alerts
+from tests.control.test_lookout import weeks
+
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+AT = 15 * 24 + 9
+COUNTS = weeks(17, 2, AT, 0.2)
+
+
+def fill(client: Client, first: int, last: int) -> None:
+    """Write what commits say of some hours, in two partitions."""
+    rows = []
+    for hour in range(first, last):
+        at = BEGIN + timedelta(hours=hour)
+        for segment, people in enumerate(COUNTS[hour].tolist()):
+            for partition, part in enumerate((int(people) // 3, int(people) - int(people) // 3)):
+                row = ["interest", 3_600, at, partition, segment, hour + 1, 1, part, at + timedelta(minutes=59)]
+                rows.append([*row, datetime.now(UTC)])
+    names = (
+        "segmentation interval_s at kafka_partition segment version model_version active newest_event_at committed_at"
+    )
+    client.insert("segment_stats", rows, column_names=names.split())
+
+
+def records(settings: Settings) -> list[bytes]:
+    consumer = Consumer({**client_config(settings), "group.id": "t", "auto.offset.reset": "earliest"})
+    consumer.subscribe([settings.kafka.topics.segment_alerts])
+    found = []
+    while (message := consumer.poll(5.0)) is not None:
+        if message.error() is None:
+            found.append(message.key() or b"")
+    consumer.close()
+    return found
+
+
+def test_a_crash_loses_no_alert_and_a_repeat_is_the_same_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    initialise(settings)
+    with connect(settings) as client:
+        names = "segmentation model_version cause segments learned inertia space_id layout snapshot"
+        client.insert(
+            "model_versions", [["interest", 1, "first fit", [0], 1, 0.0, "", 0, b""]], column_names=names.split()
+        )
+        fill(client, 0, AT)
+        detection = Detection(settings)
+        assert detection.look() == 0
+        fill(client, AT, AT + 3)  # the last hour isn't over
+
+        def dies(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "save_judged", dies)
+            with pytest.raises(KeyboardInterrupt):
+                detection.look()
+        (before,) = firing_alerts(client)
+        again = Detection(settings)
+        assert again.look() == 2
+        (after,) = firing_alerts(client)
+        assert (after.fingerprint, after.starts_at_us) == (before.fingerprint, before.starts_at_us)
+        assert after.segments[0] == 0
+        fill(client, AT + 3, AT + 20)
+
+        def refuses(*_: object) -> None:
+            msg = "ClickHouse is away"
+            raise OSError(msg)
+
+        last = Detection(settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "save_alerts", refuses)
+            with pytest.raises(OSError, match="away"):
+                last.look()
+        assert last.look() > 0
+        assert firing_alerts(client) == []
+        counts = client.query("SELECT status, count() FROM segment_alerts FINAL GROUP BY status").result_rows
+        assert counts == [("resolved", 1)]
+    assert set(records(settings)) == {before.fingerprint.encode()}
+    for one in (detection, again, last):
+        one.close()
