@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         shop, truth = Shop(5, people=_PEOPLE, end_us=time.time_ns() // 1000), Truth()
         publish(stack.settings, shop.events(_EVENTS, truth), stop=stop)
         stack.start_roles(("web", "encoder", "profiler", "intake"))
-        stack.wait_ready()
+        stack.wait_ready(600)
         wait_for_arrival(stack, stack.settings, "pages", truth.accepted, stop)
         _wait_for_evidence(stack.settings)
         web = stack.settings.web
