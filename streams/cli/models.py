@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress, TaskID
 
 from streams.cli.options import Shared, err, pass_shared, shared
-from streams.commands import training
+from streams.commands import showing_models, training
 from streams.embedded.signals import stop_on_signals
 
 __all__ = ["models"]
@@ -20,7 +20,7 @@ _KINDS = {"mult-dae": "multdae"}
 @click.group()
 @shared
 def models() -> None:
-    """Train models of behaviour."""
+    """Train models of behaviour, and show those of segments."""
 
 
 @models.command()
@@ -52,3 +52,15 @@ def train(
             say=bar.console.print, tell=tell,
         )  # fmt: skip
     options.answer(done, training.train_text(done))
+
+
+@models.command()
+@shared
+@click.option("--segmentation", default="", help="One of those declared; default: all.")
+@click.option("--most", default=5, show_default=True, type=click.IntRange(1), help="Features of each centre.")
+@pass_shared
+def show(options: Shared, segmentation: str, most: int) -> None:
+    """Show each segmentation's newest model: quality, sizes, and its centres as lift against the mean."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        found = showing_models.show_models(settings, segmentation, most=most)
+    options.answer(found, showing_models.models_text(found))

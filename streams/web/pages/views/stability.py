@@ -14,7 +14,7 @@ from streams.web.read import Stability, stability
 __all__ = ["STABILITY"]
 
 _MINUTES, _LISTED = 180, 12
-_COMMAND = "userprism models choose-k"
+_COMMAND = "userprism models show"
 
 
 @dataclass(frozen=True, slots=True)
