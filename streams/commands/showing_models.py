@@ -18,7 +18,7 @@ _PEOPLE = (
     "(SELECT segments[{segmentation:String}] AS chosen, features FROM current_profiles "
     "WHERE mapContains(segments, {segmentation:String}) AND chosen >= -1)"
 )
-_SIZES = f"SELECT chosen, count() FROM {_PEOPLE} GROUP BY chosen ORDER BY chosen"
+_SIZES = f"SELECT chosen, count() FROM {_PEOPLE} GROUP BY chosen ORDER BY chosen"  # noqa: S608 - constants of ours
 #: A centre in words: the mean of each feature over the segment's people, against the mean over everybody.
 _LIFTS = f"""
 WITH everybody AS (SELECT count() AS n FROM {_PEOPLE}),
@@ -60,8 +60,8 @@ def models_text(found: list[dict[str, Any]]) -> str:
             continue
         judged = "" if model["silhouette"] is None else f", silhouette {model['silhouette']:.3f}"
         lines.append(
-            f"{model['segmentation']}: version {model['version']} ({model['cause']}), {model['learned']:,} vectors learned, "
-            f"inertia {model['inertia']:.4g}{judged}"
+            f"{model['segmentation']}: version {model['version']} ({model['cause']}), {model['learned']:,} vectors "
+            f"learned, inertia {model['inertia']:.4g}{judged}"
         )
         for centre in model["segments"]:
             lifts = ", ".join(f"{name} x{lift:.2f}" for name, lift in centre["lifts"])
