@@ -7,6 +7,7 @@ answers at once, so that aiokafka, Faust's client, asked an idle broker a thousa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from aiokafka.consumer import consumer, fetcher  # type: ignore[import-untyped]
@@ -23,7 +24,8 @@ class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka has no
         asked_at = loop.time()
         found: bool = await super()._proc_fetch_request(assignment, node_id, request)
         if not found:
-            await asyncio.sleep(asked_at + 1 / EMPTY_FETCHES_A_SECOND - loop.time())
+            with contextlib.suppress(asyncio.CancelledError):  # a fetcher that closes awaits what it cancelled
+                await asyncio.sleep(asked_at + 1 / EMPTY_FETCHES_A_SECOND - loop.time())
         return found
 
 
