@@ -72,7 +72,8 @@ def models_text(found: list[dict[str, Any]]) -> str:
 def _shown(client: Client, place: int, name: str, most: int) -> dict[str, Any]:
     stored = newest_model(client, stored_names(place, name))
     parameters = {"segmentation": name, "most": most}
-    people = dict(client.query(_SIZES, parameters=parameters).result_rows)
+    sizes: list[Any] = list(client.query(_SIZES, parameters=parameters).result_rows)
+    people: dict[int, int] = dict(sizes)
     lifts: dict[int, list[tuple[str, float]]] = {}
     for segment, feature, lift in client.query(_LIFTS, parameters=parameters).result_rows:
         lifts.setdefault(segment, []).append((feature, lift))
