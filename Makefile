@@ -32,6 +32,7 @@ bench: $(VENV)/.dev $(VENV)/.ready
 
 # Every fault, at length: ROUNDS of kill -9 anywhere, a tenth as many of each other fault; a failing SEED can be run again.
 faults: $(VENV)/.dev $(VENV)/.ready
+	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 
 clean:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Producer
 
@@ -29,6 +30,7 @@ def ask(settings: Settings, query: str) -> list[Any]:
         return []
 
 
+@pytest.mark.long
 def test_up_with_two_of_each_counts_exactly_and_has_one_model(tmp_path: Path) -> None:
     data = tmp_path / "data"
     log = KnownLog(21, 6_000)

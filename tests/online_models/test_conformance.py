@@ -68,11 +68,11 @@ def test_rivers_own_checks_pass(mode: str) -> None:
 def test_public_names_are_pinned() -> None:
     assert online_models.__all__ == [
         "DBSTREAM", "UNASSIGNED", "Advice", "Change", "Choice", "ConformanceError", "Drift", "KMeans",
-        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "RiverClusterer", "ShapeError",
-        "SharedModel", "Shift", "SnapshotError", "Stabiliser", "StandardScaler", "Transition",
-        "UnsuitableModelError", "Update", "baseline_windows", "bic", "centre_drift", "check_clusterer",
-        "choose_k", "measured_dispersion", "river_clusterer", "shift_test", "simplified_silhouette",
-        "typical_dispersion", "warm_up_kernels",
+        "LocalLearner", "Merger", "NotFiniteError", "OnlineModelError", "Quality", "RiverClusterer",
+        "ShapeError", "SharedModel", "Shift", "SnapshotError", "Stabiliser", "StandardScaler", "Transition",
+        "UnsuitableModelError", "Update", "assess", "baseline_windows", "bic", "centre_drift",
+        "check_clusterer", "choose_k", "measured_dispersion", "nearest_centres", "overlap_of",
+        "river_clusterer", "shift_test", "simplified_silhouette", "typical_dispersion", "warm_up_kernels",
     ]  # fmt: skip
     assert list(inspect.signature(KMeans).parameters) == ["n_clusters", "rate", "mode", "init", "seed"]
     assert inspect.signature(KMeans).parameters["mode"].default == "adaptive"

@@ -160,7 +160,7 @@ def test_damaged_records_are_counted_and_change_nothing() -> None:
 
 
 def test_what_several_can_not_learn_together_is_refused_with_the_reason() -> None:
-    for model in ("dbstream", "river.cluster.CluStream"):
+    for model in ("dbstream", "river.cluster.KMeans"):
         odd = Segmentations([SegmentationSettings(name="odd", model=model)], VectorTable(2)).all[0]
         with pytest.raises(ConfigurationError, match=f"odd.*{model}.*one profiler"):
             odd.begin_sharing("a", leader=True)
