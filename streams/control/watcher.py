@@ -24,7 +24,7 @@ __all__ = ["EVERYTHING", "Finding", "Watcher"]
 EVERYTHING = -9
 NOISE, UNASSIGNED = -1, -2
 
-#: Windows that are tested, in hours: a large shift shows in one, a small one in four (measured: ADR 15).
+#: Windows that are tested, in hours: a large shift shows in one, a small one in four (measured: ADR 17).
 _WIDTHS_H = (1, 4)
 #: Comparisons that tell how much windows scatter: of a week, and the fewest that are believed.
 _SCATTER_H, _SCATTER_LEAST = 168, 48
