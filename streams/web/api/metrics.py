@@ -19,13 +19,13 @@ class Metrics:
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_BUCKETS_S) + 1))
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def saw(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self._requests[route, method, status] += 1
         self._buckets[route][bisect_left(_BUCKETS_S, seconds)] += 1
-        self._seconds[route] += seconds  # type: ignore[assignment]
+        self._seconds[route] += seconds
 
     def text(self, gauges: dict[str, float]) -> str:
         """Return everything, `gauges` included, one line each."""

@@ -107,8 +107,10 @@ def keep_names(
 
 def _of_different_kinds(lifts: list[Lift]) -> list[Lift]:
     """Return the strongest of each kind first, then the rest: two hours say less than an hour and a device."""
-    seen: set[str] = set()
-    first = [lift for lift in lifts if not (lift.kind in seen or seen.add(lift.kind))]  # type: ignore[func-returns-value]
+    strongest: dict[str, Lift] = {}
+    for lift in lifts:
+        strongest.setdefault(lift.kind, lift)
+    first = list(strongest.values())
     return first + [lift for lift in lifts if lift not in first]
 
 
