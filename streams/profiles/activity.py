@@ -1,4 +1,4 @@
-"""Who was there: per interval of event time, segmentation and segment, how many people and where they are (issue 7).
+"""Who was there: per interval of event time, segmentation and segment, how many people and where they are.
 
 A person is active in the interval of an event that is newer than all of theirs before it, once an interval: whether an
 event is such a one is a function of the person's state, so reading the log again counts the same. What is counted is
