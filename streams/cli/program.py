@@ -16,6 +16,7 @@ from streams.cli.dead_letters import dead_letters
 from streams.cli.encoders import encoders
 from streams.cli.models import models
 from streams.cli.options import Shared, err, pass_shared, shared
+from streams.cli.shifts import shifts, silences
 from streams.cli.tokens import tokens
 from streams.commands import benches, erasing, identity, looking, sending
 from streams.demo import run_demo
@@ -287,6 +288,8 @@ def bench(options: Shared, name: str, quick: bool) -> None:
 cli.add_command(dead_letters)
 cli.add_command(encoders)
 cli.add_command(models)
+cli.add_command(shifts)
+cli.add_command(silences)
 cli.add_command(tokens)
 
 

@@ -22,8 +22,9 @@ from streams.control.plane import Plane
 from streams.control.webhook import grouped, payload
 from streams.errors import Transient
 from streams.settings import Settings, WebhookSettings
-from streams.storage.alerts import StoredAlert, due_alerts, save_deliveries, silences_now
+from streams.storage.alerts import StoredAlert, due_alerts, save_deliveries
 from streams.storage.client import connect
+from streams.storage.silences import silences_now
 
 __all__ = ["Courier", "attach"]
 

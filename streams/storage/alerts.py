@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -17,8 +17,6 @@ __all__ = [
     "firing_alerts",
     "save_alerts",
     "save_deliveries",
-    "save_silence",
-    "silences_now",
 ]
 
 #: `segment` of an alert that is about a whole segmentation.
@@ -117,24 +115,6 @@ def save_deliveries(client: Client, receiver: str, alerts: Sequence[StoredAlert]
             [[receiver, alert.fingerprint, _time(alert.starts_at_us), alert.status] for alert in alerts],
             column_names=["receiver", "fingerprint", "starts_at", "status"],
         )
-
-
-def silences_now(client: Client) -> list[dict[str, str]]:
-    """Return the matchers of the silences that hold now, by the wall."""
-    rows = client.query(
-        "SELECT matchers FROM alert_silences FINAL WHERE starts_at <= now64(3) AND ends_at > now64(3)"
-    ).result_rows
-    return [matchers for (matchers,) in rows]
-
-
-def save_silence(client: Client, silence_id: str, matchers: Mapping[str, str], for_s: float, comment: str) -> None:
-    """Silence alerts with these labels from now on for so many seconds; 0 ends a silence."""
-    now = datetime.now(UTC)
-    client.insert(
-        "alert_silences",
-        [[silence_id, dict(matchers), now, now + timedelta(seconds=for_s), comment]],
-        column_names=["silence_id", "matchers", "starts_at", "ends_at", "comment"],
-    )
 
 
 def _selected() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer
@@ -21,15 +22,15 @@ AT = 15 * 24 + 9
 COUNTS = weeks(17, 2, AT, 0.2)
 
 
-def fill(client: Client, first: int, last: int) -> None:
-    """Write what commits say of some hours, in two partitions."""
+def fill(client: Client, first: int, last: int, ago: timedelta = timedelta()) -> None:
+    """Write what commits said of some hours, so long ago, in two partitions."""
     rows = []
     for hour in range(first, last):
         at = BEGIN + timedelta(hours=hour)
         for segment, people in enumerate(COUNTS[hour].tolist()):
             for partition, part in enumerate((int(people) // 3, int(people) - int(people) // 3)):
                 row = ["interest", 3_600, at, partition, segment, hour + 1, 1, part, at + timedelta(minutes=59)]
-                rows.append([*row, datetime.now(UTC)])
+                rows.append([*row, datetime.now(UTC) - ago])
     names = (
         "segmentation interval_s at kafka_partition segment version model_version active newest_event_at committed_at"
     )
@@ -92,3 +93,24 @@ def test_a_crash_loses_no_alert_and_a_repeat_is_the_same_one(
     assert set(records(settings)) == {before.fingerprint.encode()}
     for one in (detection, again, last):
         one.close()
+
+
+def test_no_commit_for_too_long_is_silence_and_the_next_one_ends_it(settings: Settings) -> None:
+    initialise(settings)
+    knobs = msgspec.structs.replace(settings.shifts, silence_s=600)
+    detection = Detection(msgspec.structs.replace(settings, shifts=knobs))
+    with connect(settings) as client:
+        fill(client, 0, 48, ago=timedelta(hours=1))
+        assert detection.look() == 1
+        assert detection.look() == 0  # it is known
+        (alert,) = firing_alerts(client)
+        assert (alert.alertname, alert.severity, alert.labels["by"]) == ("SegmentSilence", "critical", "wall")
+        detection.close()
+
+        another = Detection(msgspec.structs.replace(settings, shifts=knobs))
+        assert another.look() == 0  # a new process knows what was told
+        fill(client, 48, 49)
+        assert another.look() == 1
+        assert firing_alerts(client) == []
+        another.close()
+    assert set(records(settings)) == {alert.fingerprint.encode()}
