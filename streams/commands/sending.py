@@ -17,7 +17,7 @@ from streams.replay.clock import EventClock
 from streams.replay.rows import check_file
 from streams.serving.summary import Summary, summarise
 from streams.settings import Settings
-from streams.shop import Shop, Truth, Weeks, parse_shift
+from streams.shop import Shop, Truth, Weeks, parse_shift, weeks_people
 from streams.storage.schema import initialise
 
 __all__ = [
@@ -96,7 +96,7 @@ def weeks(seed: int, days: int, per_hour: int, shifts: Sequence[str]) -> Weeks:
     """
     now_us = time.time_ns() // 1000
     return Weeks(
-        Shop(seed),
+        Shop(seed, people=weeks_people(per_hour)),
         days=days,
         people_per_hour=per_hour,
         end_us=now_us,

@@ -13,7 +13,7 @@ from streams.shop.catalogue import THEMES
 from streams.shop.shop import PERSONAS, Message, Shop
 from streams.shop.truth import Truth
 
-__all__ = ["ShopShift", "Weeks", "parse_shift"]
+__all__ = ["ShopShift", "Weeks", "parse_shift", "weeks_people"]
 
 _HOUR_US = 3_600_000_000
 _THEMES = {name: number for number, name in enumerate(THEMES)} | {"sports": list(THEMES).index("outdoor")}
@@ -26,6 +26,8 @@ _SHIFT = re.compile(
 _SEASON, _WEEKEND = 0.25, 0.10
 #: Variance of an hour's people beyond a multinomial's: people come in bursts.
 _BURSTS = 2.0
+#: People of a shop: as many as the demo has, and enough that half of a persona can come in one hour.
+_LEAST_PEOPLE, _PEOPLE_PER_HOURLY = 10_500, 10
 #: Events of a visit, beyond the first one.
 _MORE_EVENTS = 0.3
 
@@ -85,6 +87,11 @@ def _hours(duration: str, text: str) -> float:
     return float(found[1]) * _UNITS_H[found[2]]
 
 
+def weeks_people(per_hour: int) -> int:
+    """Return how many people a shop needs so that those of one persona suffice at the busiest hour of a large shift."""
+    return max(_LEAST_PEOPLE, _PEOPLE_PER_HOURLY * per_hour)
+
+
 class Weeks:
     """A shop over weeks.
 
@@ -100,6 +107,11 @@ class Weeks:
         What changes.
     seed : int
         Of who comes when.
+
+    Raises
+    ------
+    InputError
+        While people are drawn: the shop is too small for so many an hour.
     """
 
     def __init__(
@@ -156,12 +168,22 @@ class Weeks:
         """Choose who comes, each once: some more by day, people in bursts."""
         n = int(self._mean * (1 + 0.5 * np.sin(2 * np.pi * (hour % 24 - 8) / 24)))
         drawn = random.dirichlet(self.shares(hour) * max(n - _BURSTS, 1) / (_BURSTS - 1))
-        counts = random.multinomial(n, drawn)
+        counts = random.multinomial(n, drawn).tolist()
         chosen = [
-            random.choice(who, min(int(count), len(who) // 2), replace=False, p=habit)
+            random.choice(who, self._some_of(who, count, n), replace=False, p=habit)
             for who, habit, count in zip(self._who, self._habit, counts, strict=True)
         ]
         return np.concatenate(chosen)
+
+    def _some_of(self, who: np.ndarray, count: int, n: int) -> int:
+        if count > len(who) // 2:  # who comes would not be who was to come: a shift would be smaller than was asked
+            people = len(self._shop.personas)
+            msg = (
+                f"{n:,} people in an hour are too many for a shop of {people:,}: {count:,} of one persona's "
+                f"{len(who):,}. Shop(people={weeks_people(self._mean):,}) has enough"
+            )
+            raise InputError(msg)
+        return count
 
     def _weekday(self, hour: int) -> int:
         return int((self.begin_us // _HOUR_US + hour) // 24 + 3) % 7

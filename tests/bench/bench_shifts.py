@@ -26,7 +26,7 @@ from streams.embedded.supervisor import Supervisor
 from streams.kafka import client_config, end_offsets
 from streams.replay.publish import publish
 from streams.settings import Settings, ShiftSettings
-from streams.shop import Shop, ShopShift, Truth, Weeks
+from streams.shop import Shop, ShopShift, Truth, Weeks, weeks_people
 from streams.storage.client import connect
 from streams.storage.shifts import IntervalRow, judged_until, read_intervals
 from tests.bench.common import machine, main, print_table, progress
@@ -52,7 +52,8 @@ Alarm = tuple[int, int]
 def simulated(seed: int) -> Weeks:
     """Return the weeks of a seed."""
     shifts = [ShopShift(1, points, at, over, long) for _, points, at, over, long in EPISODES]
-    return Weeks(Shop(seed), days=DAYS, people_per_hour=PER_HOUR, end_us=END_US, shifts=shifts, seed=seed)
+    shop = Shop(seed, people=weeks_people(PER_HOUR))
+    return Weeks(shop, days=DAYS, people_per_hour=PER_HOUR, end_us=END_US, shifts=shifts, seed=seed)
 
 
 def offline(seed: int) -> tuple[np.ndarray, list[Alarm]]:
