@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Tests run in so many processes, each with a broker and a ClickHouse of its own.
+WORKERS ?= 2
 ROUNDS ?= 20
 SEED   ?= 1
 
@@ -14,7 +16,7 @@ demo: setup
 	$(BIN)/userprism demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Every page in Chromium, light, dark and on a phone; its pictures are kept in ci-output/pages.
 look: $(VENV)/.dev $(VENV)/.ready

@@ -202,16 +202,22 @@ class Outbox:
     def _served(self, call: Callable[[], int | None]) -> int:
         """Make a call in which librdkafka reports; it raises there when the producer has ended for good.
 
-        With a report underway Python sees the error as a SystemError, whose cause it then is.
+        With a report underway Python sees the error as a SystemError, whose cause it then is; when the report has
+        cleared it, the SystemError says only that there was one.
         """
         try:
             return call() or 0
-        except (KafkaException, SystemError) as error:
-            cause = error if isinstance(error, KafkaException) else error.__cause__
-            if not isinstance(cause, KafkaException):
+        except KafkaException as error:
+            self._lost = error.args[0]
+        except SystemError as error:
+            cause = error.__cause__
+            if isinstance(cause, KafkaException):
+                self._lost = cause.args[0]
+            elif "without setting an exception" in str(error):
+                self._lost = self._lost or KafkaError(KafkaError._FATAL)  # noqa: SLF001
+            else:
                 raise
-            self._lost = cause.args[0]
-            return 0
+        return 0
 
     def _delivered(self, number: int, error: KafkaError | None, _message: Message) -> None:
         if error is None:

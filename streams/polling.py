@@ -79,6 +79,8 @@ class Poller:
 
     def _note(self, messages: list[Message]) -> None:
         """Pause what has ended, unless something came behind the end already."""
+        if not self._ended and not any(map(Message.error, messages)):
+            return  # amid a long log there is nothing to note, and a batch has tens of thousands of messages
         new: set[tuple[str, int]] = set()
         for message in messages:
             error = message.error()

@@ -52,10 +52,14 @@ class Said:
             Keys of earlier events that said otherwise: if such an event comes again, it is news.
         """
         facts = _facts(content)
-        packed, keys = self._of.get(content.content_id, (b"", ()))
+        before = self._of.get(content.content_id)
+        if before is None:  # most content is said once, or the same way again
+            self._remember(content.content_id, _FACTS.pack(*facts), (key,) if key is not None and any(facts) else ())
+            return True, []
+        packed, keys = before
         kept = [one for one in keys if one != key]
         outdated: list[bytes] = []
-        known = _FACTS.unpack(packed) if packed else (0,) * len(facts)
+        known = _FACTS.unpack(packed)
         if any(a and b and a != b for a, b in zip(facts[:_SHOWN], known[:_SHOWN], strict=True)):
             kept, outdated = [], kept
         merged = _FACTS.pack(*(later or earlier for later, earlier in zip(facts, known, strict=True)))
@@ -63,22 +67,25 @@ class Said:
             kept.append(key)
         if len(kept) > _MOST_KEYS:
             outdated.append(kept.pop(0))
-        self._of[content.content_id] = merged, tuple(kept)
-        if len(self._of) > self._most:
-            self._of.popitem(last=False)
+        self._remember(content.content_id, merged, tuple(kept))
         return merged != packed, outdated
 
     def forget(self, content: Content) -> None:
         """Whatever is said of it is news again."""
         self._of.pop(content.content_id, None)
 
+    def _remember(self, content_id: int, facts: bytes, keys: tuple[bytes, ...]) -> None:
+        self._of[content_id] = facts, keys
+        if len(self._of) > self._most:
+            self._of.popitem(last=False)
+
 
 def _facts(content: Content) -> tuple[int, ...]:
-    said = (
-        content.title, content.text, content.image_url, content.video_url,
-        "\0".join(content.categories), content.brand,
+    return (
+        _fact(content.title), _fact(content.text), _fact(content.image_url), _fact(content.video_url),
+        _fact("\0".join(content.categories)), _fact(content.brand),
     )  # fmt: skip
-    return tuple(
-        (xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & _32_BITS or 1) if text else 0
-        for text in said
-    )
+
+
+def _fact(text: str) -> int:
+    return (xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) & _32_BITS or 1) if text else 0

@@ -164,7 +164,10 @@ class Activity:
         return (self.newest_us // self._interval_us - OPEN) * self._interval_us
 
     def _row(self, name: str, at_us: int, segment: int) -> ActivityRow:
-        return self._rows.setdefault((name, at_us, segment), ActivityRow(name, at_us, segment))
+        found = self._rows.get((name, at_us, segment))
+        if found is None:
+            found = self._rows[name, at_us, segment] = ActivityRow(name, at_us, segment)
+        return found
 
     def _count(self, name: str, labels: PartitionLabels, rows: Rows, at: Int64s, new: npt.NDArray[np.bool_]) -> None:
         segments = labels.of(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
@@ -16,27 +17,21 @@ _NAMED = (
 )
 _SIZES = "SELECT chosen, count(), sum(event_count) FROM {people} GROUP BY chosen ORDER BY chosen"
 
-#: Share of the people of a segment (or of their decayed activity) against the same share of everybody.
-_LIFTS = """
-WITH totals AS (SELECT segment, key, sum(weight) AS w FROM ({source}) GROUP BY segment, key),
-     sums AS (SELECT segment, sum(w) AS all_of_segment FROM totals GROUP BY segment),
-     everybody AS (SELECT key, sum(w) / (SELECT sum(w) FROM totals) AS share FROM totals GROUP BY key)
-SELECT totals.segment, totals.key, totals.w / sums.all_of_segment / everybody.share AS lift,
-       totals.w / sums.all_of_segment AS share_of_segment
-FROM totals JOIN sums ON totals.segment = sums.segment JOIN everybody ON totals.key = everybody.key
-WHERE share_of_segment >= 0.02
-ORDER BY totals.segment, lift DESC
+#: In one pass: how much of each thing the people of a segment have (decayed activity; for traits, how many people).
+_WEIGHTS = """
+SELECT chosen, entry.1 AS kind, entry.2 AS key, sum(entry.3) AS weight
+FROM {people}
+ARRAY JOIN arrayConcat(
+    arrayMap(f -> ('category', substring(f.1, 10), f.2),
+             arrayFilter(f -> startsWith(f.1, 'category/'), CAST(features, 'Array(Tuple(String, Float64))'))),
+    arrayMap(f -> ('event', substring(f.1, 7), f.2),
+             arrayFilter(f -> startsWith(f.1, 'event/'), CAST(features, 'Array(Tuple(String, Float64))'))),
+    arrayMap(t -> ('trait', concat(t.1, '=', t.2), 1.), CAST(traits, 'Array(Tuple(String, String))'))) AS entry
+GROUP BY chosen, kind, key
+ORDER BY chosen, kind, key
 """
-_CATEGORIES = """
-SELECT chosen AS segment, substring(entry.1, 10) AS key, entry.2 AS weight
-FROM {people} ARRAY JOIN CAST(features, 'Array(Tuple(String, Float64))') AS entry
-WHERE startsWith(entry.1, 'category/')
-"""
-_EVENTS = _CATEGORIES.replace("'category/'", "'event/'").replace("10) AS key", "7) AS key")
-_TRAITS = """
-SELECT chosen AS segment, concat(entry.1, '=', entry.2) AS key, 1.0 AS weight
-FROM {people} ARRAY JOIN CAST(traits, 'Array(Tuple(String, String))') AS entry
-"""
+#: What fewer of a segment have than this doesn't set it apart, however rare it is elsewhere.
+_LEAST_SHARE = 0.02
 _MOST = 3
 
 
@@ -57,8 +52,10 @@ def segment_cards(client: Client, segmentation: str = "") -> list[SegmentCard]:
     people = _NAMED if segmentation else _FIRST
     parameters = {"segmentation": segmentation}
     sizes = client.query(_SIZES.replace("{people}", people), parameters=parameters).result_rows
+    weights = client.query(_WEIGHTS.replace("{people}", people), parameters=parameters).result_rows
     categories, actions, traits = (
-        _lifts(client, source.replace("{people}", people), parameters) for source in (_CATEGORIES, _EVENTS, _TRAITS)
+        _lifts([(segment, key, weight) for segment, kind, key, weight in weights if kind == wanted])
+        for wanted in ("category", "event", "trait")
     )
     return [
         SegmentCard(
@@ -74,11 +71,22 @@ def segmentation_names(client: Client) -> list[str]:
     return [str(name) for (name,) in rows.result_rows]
 
 
-def _lifts(client: Client, source: str, parameters: dict[str, str]) -> dict[int, list[tuple[str, float]]]:
+def _lifts(weights: Iterable[tuple[int, str, float]]) -> dict[int, list[tuple[str, float]]]:
+    """Return the highest lifts of each segment: a thing's share of the segment's weight against its share of all."""
+    of_segment: dict[int, dict[str, float]] = {}
+    of_key: dict[str, float] = {}
+    for segment, key, weight in weights:
+        of_segment.setdefault(segment, {})[key] = weight
+        of_key[key] = of_key.get(key, 0.0) + weight
+    everything = sum(of_key.values())
     found: dict[int, list[tuple[str, float]]] = {}
-    query = _LIFTS.replace("{source}", source)
-    for segment, key, lift, _share in client.query(query, parameters=parameters).result_rows:
-        entries = found.setdefault(segment, [])
-        if len(entries) < _MOST:
-            entries.append((key, round(float(lift), 2)))
+    for segment, of_it in of_segment.items():
+        total = sum(of_it.values())
+        lifts = [
+            (key, weight / total / (of_key[key] / everything))
+            for key, weight in of_it.items()
+            if weight > 0.0 and weight / total >= _LEAST_SHARE
+        ]
+        lifts.sort(key=lambda entry: -entry[1])
+        found[segment] = [(key, round(lift, 2)) for key, lift in lifts[:_MOST]]
     return found

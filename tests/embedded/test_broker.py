@@ -93,8 +93,9 @@ def test_after_a_kill_no_producer_id_is_given_out_again(tmp_path: Path) -> None:
     broker.stop()
 
 
-def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path) -> None:
+def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     broker = Broker(tmp_path / "data", tmp_path / "broker.log")
+    request.addfinalizer(broker.stop)
     broker.start()
     ensure_topics(_settings(broker))
     outbox = Outbox(_settings(broker))
@@ -116,4 +117,18 @@ def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path) -> No
     values = [message.value() for message in records_until_end(_settings(broker), "events")]
     assert values[0] == b"saved"
     assert values[-100:] == wanted
-    broker.stop()
+
+
+def test_a_sender_goes_on_when_the_client_ends_without_a_word(settings: Settings) -> None:
+    def ends() -> int:
+        msg = "<method 'flush' of 'cimpl.Producer' objects> returned NULL without setting an exception"  # seen under load
+        raise SystemError(msg)
+
+    ensure_topics(settings)
+    outbox = Outbox(settings)
+    outbox.send(settings.kafka.events_topic, b"waits", partition=0)
+    assert outbox._served(ends) == 0
+    outbox.flush(10)
+    outbox.close()
+
+    assert b"waits" in [message.value() for message in records_until_end(settings, settings.kafka.events_topic)]

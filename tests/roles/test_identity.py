@@ -47,13 +47,18 @@ def blocks_of(settings: Settings, events: list[dict[str, object]], batch: int = 
     return made
 
 
-def work(settings: Settings, parts: list[list[Block]], at: Callable[[str], None] = lambda point: None) -> None:
-    """Send one part after the other, each when all is said and stored about the one before."""
+def work(
+    settings: Settings, parts: list[list[Block]], at: Callable[[str], None] = lambda point: None, *, fitted: bool = False
+) -> None:
+    """Send one part after the other, each when all is said and stored about the one before (and a model is `fitted`)."""
     profiler = Profiler(settings, at=at)
     deadline = time.monotonic() + PATIENCE_S
+    whole = len(parts)
     try:
         while True:
-            while positions(settings) != {p: end for p, end in ends_of(settings).items() if end}:
+            while positions(settings) != {p: end for p, end in ends_of(settings).items() if end} or (
+                fitted and not profiler._segmentations.fitted and len(parts) < whole
+            ):
                 try:
                     for _ in range(5):
                         profiler.step()
@@ -100,7 +105,7 @@ def test_a_crash_anywhere_leaves_one_profile_a_person(ready: Settings, point: st
 def test_segments_follow_a_merge_and_flows_count_no_churn(ready: Settings) -> None:
     events, counts = log_of(2_400)
     blocks = blocks_of(ready, events)
-    work(ready, [blocks[:4], blocks[4:]])
+    work(ready, [blocks[:4], blocks[4:]], fitted=True)
 
     left = rows(ready, "SELECT uniqExact(profile_id) FROM segment_changes FINAL WHERE to_segment = -3")
     assert left == [(PEOPLE * DEVICES,)]
