@@ -16,7 +16,7 @@ def userprism(*arguments: str | Path, status: int = 0) -> subprocess.CompletedPr
         [sys.executable, "-m", "streams.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=400,
         check=False,
     )
     assert done.returncode == status, done.stderr[-3000:]

@@ -121,8 +121,8 @@ def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path, reque
 
 def test_a_sender_goes_on_when_the_client_ends_without_a_word(settings: Settings) -> None:
     def ends() -> int:
-        msg = "<method 'flush' of 'cimpl.Producer' objects> returned NULL without setting an exception"  # seen under load
-        raise SystemError(msg)
+        msg = "<method 'flush' of 'cimpl.Producer' objects> returned NULL without setting an exception"
+        raise SystemError(msg)  # seen under load
 
     ensure_topics(settings)
     outbox = Outbox(settings)

@@ -48,9 +48,13 @@ def blocks_of(settings: Settings, events: list[dict[str, object]], batch: int = 
 
 
 def work(
-    settings: Settings, parts: list[list[Block]], at: Callable[[str], None] = lambda point: None, *, fitted: bool = False
+    settings: Settings,
+    parts: list[list[Block]],
+    at: Callable[[str], None] = lambda point: None,
+    *,
+    fitted: bool = False,
 ) -> None:
-    """Send one part after the other, each when all is said and stored about the one before (and a model is `fitted`)."""
+    """Send one part after the other, each when all about the one before is stored, and with `fitted` a model too."""
     profiler = Profiler(settings, at=at)
     deadline = time.monotonic() + PATIENCE_S
     whole = len(parts)

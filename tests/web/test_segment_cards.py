@@ -11,7 +11,6 @@ from clickhouse_connect.driver.client import Client
 from streams.serving import segment_cards
 
 
-
 def weights(kind: str, traits: dict[str, str], features: dict[str, float]) -> Iterator[tuple[str, float]]:
     if kind == "trait":
         yield from ((f"{name}={value}", 1.0) for name, value in traits.items())
