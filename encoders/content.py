@@ -137,6 +137,12 @@ class ContentEncoder:
         """The execution provider that runs the text model."""
         return self._text.provider
 
+    @property
+    def batches(self) -> tuple[int, int]:
+        """How many batches its models were given, and how many texts and pictures these held."""
+        counts = [encoder.batches for encoder in ({self._text, self._image} if self.sees else {self._text})]
+        return sum(runs for runs, _ in counts), sum(pieces for _, pieces in counts)
+
     def encode_with_status(self, things: Sequence[Thing]) -> tuple[Vectors, list[str]]:
         """Return float32 vectors (n, dim) and, for each, ``ok`` or why it is missing; such a row is NaN."""
         said, why_not_said = self._said([thing.text for thing in things])

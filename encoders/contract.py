@@ -7,6 +7,7 @@ missing and why, batches sorted by length, golden inputs, and that no zero vecto
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,8 +71,17 @@ class Encoder(ABC, Generic[Content, Prepared]):
         self.manifest = manifest
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, manifest.id) if threads > 1 else None
+        self._counting = threading.Lock()
+        self._batches = self._batched = 0
         self._slowest = max(self._open(), key=lambda session: PROVIDERS.index(session.provider))
         self._check_goldens()
+        self._batches = self._batched = 0
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """How many batches the model was given, and how many pieces of content these held; golden inputs aside."""
+        with self._counting:
+            return self._batches, self._batched
 
     @property
     def dim(self) -> int:
@@ -144,6 +154,9 @@ class Encoder(ABC, Generic[Content, Prepared]):
         for batch in batches([self.cost(ready[i]) for i in places], self.rows, self.budget):
             chosen = [places[i] for i in batch]
             vectors[chosen] = self._run([ready[i] for i in chosen])
+            with self._counting:
+                self._batches += 1
+                self._batched += len(chosen)
         for i in ready:
             if not np.isfinite(vectors[i]).all() or not vectors[i].any():
                 vectors[i], status[i] = np.nan, "no_vector"

@@ -71,6 +71,18 @@ class Poller:
                 messages += more
         return messages
 
+    def behind(self) -> int:
+        """Return how many offsets of the assigned partitions are to come, as far as the broker has said; never asks it.
+
+        Nothing is to come of a partition that was read to its end; of another one, control records count too.
+        """
+        left = 0
+        for place in self._consumer.position(self._consumer.assignment()):
+            if (place.topic, place.partition) not in self._ended:
+                low, high = self._consumer.get_watermark_offsets(place, cached=True) or (0, 0)
+                left += max(high - max(place.offset, low, 0), 0)
+        return left
+
     def forget(self) -> None:
         """Partitions came, went, or were sought: nothing is known of ends any more, and nothing is paused for one."""
         ended = list(self._ended)

@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress, TaskID
 
 from streams.cli.options import Shared, err, pass_shared, shared
-from streams.commands import showing_models, training
+from streams.commands import showing_models, trained_models, training
 from streams.embedded.signals import stop_on_signals
 
 __all__ = ["models"]
@@ -20,7 +20,7 @@ _KINDS = {"mult-dae": "multdae"}
 @click.group()
 @shared
 def models() -> None:
-    """Train models of behaviour, and show those of segments."""
+    """Train models of behaviour, go back to earlier ones, and show those of segments."""
 
 
 @models.command()
@@ -64,3 +64,26 @@ def show(options: Shared, segmentation: str, most: int) -> None:
     with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
         found = showing_models.show_models(settings, segmentation, most=most)
     options.answer(found, showing_models.models_text(found))
+
+
+@models.command(name="list")
+@shared
+@pass_shared
+def list_models(options: Shared) -> None:
+    """Show which models of behaviour were given to the profilers, newest first, and which count now."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        found = trained_models.given_models(settings)
+    options.answer({"models": found}, trained_models.list_text(found))
+
+
+@models.command()
+@shared
+@click.option("--anomaly", is_flag=True, help="The score of unusual people; default: the model of baskets.")
+@click.option("--to", default=0, type=click.IntRange(0), help="A version of `models list`; default: the one before.")
+@click.option("--wait", is_flag=True, help="Wait until the profilers on this machine use it.")
+@pass_shared
+def rollback(options: Shared, *, anomaly: bool, to: int, wait: bool) -> None:
+    """Go back to the model of behaviour that counted before, or to none when there was none."""
+    with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+        done = trained_models.roll_back_model(settings, anomaly=anomaly, to=to, wait=wait, stop=stop, say=err.print)
+    options.answer(done, trained_models.rollback_text(done))

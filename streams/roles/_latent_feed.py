@@ -59,17 +59,20 @@ class _Feed(Generic[Trained]):
         self._fetching: Future[Trained | None] | None = None
         self._looked_at = time.monotonic()
         self._version = 0
+        self._coming = ""
         self.model: Trained | None = None
+        #: Of the model; empty without one.
+        self.space_id = ""
         found = latest_behaviour_model(client, anomaly=anomaly) if wanted else None
         if found is not None:
             self._version = found.version
-            self.model = _fetched(client, found, load)
+            self.model = _fetched(client, found, load) if found.space_id else None
+            self.space_id = found.space_id if self.model else ""
 
     def changed(self) -> bool:
-        """See whether a later model has come in; True once for each."""
+        """See whether a later model has come in, or the model was taken away; True once for each."""
         if self._fetching is None:
-            self._look()
-            return False
+            return self._look()
         if not self._fetching.done():
             return False
         fetching, self._fetching = self._fetching, None
@@ -81,8 +84,8 @@ class _Feed(Generic[Trained]):
             return False
         if found is None:
             return False
-        log.info("the model of behaviour %s counts from now on", found.space_id)
-        self.model = found
+        log.info("the model of behaviour %s counts from now on", self._coming)
+        self.model, self.space_id = found, self._coming
         return True
 
     def close(self) -> None:
@@ -90,18 +93,27 @@ class _Feed(Generic[Trained]):
         self._beside.shutdown()
         self._client.close()
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Begin to fetch a later model; return whether the model was taken away instead."""
         if not self._wanted or time.monotonic() - self._looked_at < _LOOK_S:
-            return
+            return False
         self._looked_at = time.monotonic()
         try:
             found = latest_behaviour_model(self._client, anomaly=self._anomaly)
         except (ClickHouseError, OSError) as error:
             log.warning("which model was trained last can't be read: %s", str(error).splitlines()[0])
-            return
-        if found is not None and found.version > self._version:
-            self._version = found.version
+            return False
+        if found is None or found.version <= self._version:
+            return False
+        self._version = found.version
+        if found.space_id:
+            self._coming = found.space_id
             self._fetching = self._beside.submit(_fetched, self._client, found, self._load)
+            return False
+        had, self.model, self.space_id = self.model, None, ""
+        if had is not None:
+            log.info("the model of behaviour was taken away; none counts from now on")
+        return had is not None
 
 
 class LatentFeed(_Feed[Latent]):

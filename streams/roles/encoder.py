@@ -38,6 +38,9 @@ Answer = TypeVar("Answer")
 
 #: Pieces of content in one insert: ClickHouse has better things to do than many small parts.
 _BATCH = 1024
+#: Of content that the client reads ahead. The topic is the queue: while ClickHouse refuses or the encoder is slow, no
+#: more than a batch and this lies in memory, and content waits in the broker.
+_AHEAD_KB = 16_384
 #: Of vectors in one message; a broker takes 1 MB unless it is told otherwise.
 _MESSAGE_BYTES = 500_000
 _POLL_S = 0.05
@@ -108,7 +111,10 @@ class EncoderRole:
                 settings,
                 f"{settings.kafka.prefix}.encoder",
                 settings.encoder.instance_id,
-                **{"auto.offset.reset": "earliest", "enable.partition.eof": True},
+                **{
+                    "auto.offset.reset": "earliest", "enable.partition.eof": True,
+                    "queued.max.messages.kbytes": _AHEAD_KB,
+                },
             )
         )
         self._consumer.subscribe([self._topics.content])
@@ -149,12 +155,12 @@ class EncoderRole:
             preparing=self._catalogue.preparing,
             encoder_version=self._catalogue.version,
             stages=self._stages.seconds,
-            **self._totals,
+            **self._counted(),
         )
 
     def pause(self, reason: str) -> None:
         """Say that we wait; what was read is kept and tried again."""
-        self._status.update(state="paused", waiting_for=reason)
+        self._status.update(state="paused", waiting_for=reason, **self._counted())
 
     def close(self) -> None:
         """Leave the group."""
@@ -162,6 +168,22 @@ class EncoderRole:
         self._clicks_lag.close()
         self._outbox.close()
         self._status.close()
+
+    def _counted(self) -> dict[str, int | float]:
+        """Return what the status tells in numbers.
+
+        `queue`: pieces of content that wait, here and in the topic. `hit_rate`: share of content whose vector was
+        known already. `batch_size`: mean of what the model is given at once.
+        """
+        asked = sum(self._totals.values())
+        batches, pieces = self._encoder.batches
+        return {
+            **self._totals,
+            "queue": len(self._waiting) + self._poller.behind(),
+            "hit_rate": round(self._totals["cached"] / asked, 4) if asked else 0.0,
+            "batches": batches,
+            "batch_size": round(pieces / batches, 2) if batches else 0.0,
+        }
 
     def _begin_space(self) -> None:
         """Start anew in the space of the encoder that is active; nothing of another space is remembered."""
@@ -244,19 +266,21 @@ class EncoderRole:
         things = {_written(content): content for content in contents}
         known = {written: self._cache.get(written) for written in things}
         missing = [written for written, vector in known.items() if vector is None]
-        encoded, reasons = self._encoder.encode_with_status(
+        found, reasons = self._encoder.encode_with_status(
             [_thing(things[written], self._encoder) for written in missing]
         )
         status_of = dict.fromkeys(things, "ok")
-        for written, vector, reason in zip(missing, encoded, reasons, strict=True):
+        for written, vector, reason in zip(missing, found, reasons, strict=True):
             known[written], status_of[written] = vector, reason
             if reason == "ok":
                 self._cache.put(written, vector)
-        self._totals["encoded"] += reasons.count("ok")
-        self._totals["missing"] += len(reasons) - reasons.count("ok")
-        self._totals["cached"] += len(things) - len(missing)
         order = list(map(_written, contents))
-        return np.array([known[written] for written in order], np.float32), [status_of[written] for written in order]
+        status = [status_of[written] for written in order]
+        encoded, good = reasons.count("ok"), status.count("ok")
+        self._totals["encoded"] += encoded
+        self._totals["missing"] += len(status) - good
+        self._totals["cached"] += good - encoded
+        return np.array([known[written] for written in order], np.float32), status
 
     def _write(
         self, encoder: ContentEncoder, contents: list[Content], vectors: npt.NDArray[np.float32], status: list[str]

@@ -386,7 +386,7 @@ class Profiler:
         if self._vectors.changed():
             self._change_space("encoder changed")
         if self._behaviour.changed():
-            self._change_space("behaviour model trained")
+            self._change_space("behaviour model changed")
         self._unusual.changed()  # people are scored by it from their next commit on
         arrived = self._vectors.poll()
         if len(arrived):
@@ -461,7 +461,8 @@ class Profiler:
             accepted=sum(p.state.accepted for p in partitions),
             vectors=len(self._vectors.table),
             space=self._vectors.space_id,
-            behaviour_model=self._behaviour.latent.space_id if self._behaviour.latent else "",
+            behaviour_model=self._behaviour.space_id,
+            anomaly_model=self._unusual.space_id,
             model_version=self._models.newest[0],
             idle=self._log_read and not self._unseen and self._all_safe and not self._sharing.waits,
             stages=self._stages.seconds,

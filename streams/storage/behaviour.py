@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +17,50 @@ from streams.profiles import Layout, PartitionState, Position
 __all__ = [
     "ANOMALY",
     "BehaviourModel",
+    "behaviour_models",
     "fetch_files",
     "latest_behaviour_model",
+    "put_back",
     "save_behaviour_model",
+    "take_away",
     "touched_content",
 ]
 
 
 #: Kind of a model of what is unusual; others make vectors of baskets.
 ANOMALY = "anomaly"
+#: Of a row that takes a model of baskets away.
+_NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class BehaviourModel:
-    """One row of `behaviour_models`, without its files."""
+    """One row of `behaviour_models`, without its files.
+
+    Attributes
+    ----------
+    version : int
+        Counts up.
+    kind : str
+        ``anomaly``, or that of a model of baskets.
+    space_id : str
+        Of its vectors; empty when the model before was taken away and none put in its place.
+    figures : str
+        JSON: what training measured.
+    at : datetime, optional
+        When, UTC.
+    """
 
     version: int
     kind: str
     space_id: str
+    figures: str = ""
+    at: datetime | None = None
+
+    @property
+    def anomaly(self) -> bool:
+        """Whether it says what is unusual; other models make vectors of baskets."""
+        return self.kind == ANOMALY
 
 
 def touched_content(
@@ -72,7 +99,7 @@ def touched_content(
 
 def save_behaviour_model(client: Client, kind: str, space_id: str, files: Mapping[str, bytes], figures: str) -> int:
     """Store a trained model; return its version. Profilers take the latest one."""
-    version = int(client.query("SELECT max(version) FROM behaviour_models").result_rows[0][0]) + 1
+    version = _next_version(client)
     client.insert(
         "behaviour_models",
         [[version, kind, space_id, dict(files), figures]],
@@ -91,6 +118,31 @@ def latest_behaviour_model(client: Client, *, anomaly: bool = False) -> Behaviou
     return BehaviourModel(*rows[0]) if rows else None
 
 
+def behaviour_models(client: Client) -> list[BehaviourModel]:
+    """Return every model that profilers were given, newest first; of each sort the first one counts."""
+    rows = client.query(
+        "SELECT version, kind, space_id, figures, at FROM behaviour_models FINAL ORDER BY version DESC",
+        settings={"session_timezone": "UTC"},
+    ).result_rows
+    return [BehaviourModel(*row) for row in rows]
+
+
+def put_back(client: Client, version: int) -> int:
+    """Store an earlier model once more, under a version of its own; return that. Profilers take the latest one."""
+    last = _next_version(client)
+    client.command(
+        "INSERT INTO behaviour_models (version, kind, space_id, files, figures) "
+        "SELECT {last:UInt64}, kind, space_id, files, figures FROM behaviour_models FINAL WHERE version = {of:UInt64}",
+        parameters={"last": last, "of": version},
+    )
+    return last
+
+
+def take_away(client: Client, *, anomaly: bool) -> int:
+    """Let no model count from now on; return the version that says so."""
+    return save_behaviour_model(client, ANOMALY if anomaly else _NONE, "", {}, "{}")
+
+
 def fetch_files(client: Client, version: int, folder: Path) -> None:
     """Write a model's files to a folder, some in folders in it; a name that would lead elsewhere is passed over."""
     rows = client.query(
@@ -104,3 +156,7 @@ def fetch_files(client: Client, version: int, folder: Path) -> None:
         if ".." not in path.parts and folder in path.parents:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+def _next_version(client: Client) -> int:
+    return int(client.query("SELECT max(version) FROM behaviour_models").result_rows[0][0]) + 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -14,10 +16,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from encoders import EncoderError
 from streams.errors import UnavailableError
 from streams.settings import Settings
+from streams.telemetry import read_statuses
 from streams.web import read
 from streams.web.api.auth import TokenBook
 from streams.web.api.limits import Buckets, RateLimit
-from streams.web.api.metrics import Counted, Metrics
+from streams.web.api.metrics import Counted, Metrics, encoder_gauges
 from streams.web.api.routes import router
 from streams.web.live import Live
 
@@ -52,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.live, app.state.tokens, app.state.metrics = live, TokenBook(live), Metrics()
     app.include_router(router)
-    _add_probes(app, live)
+    _add_probes(app, live, settings.run_dir)
     for error in (ClickHouseError, UnavailableError, EncoderError, OSError):
         app.add_exception_handler(error, _away)
     web = settings.web
@@ -62,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _add_probes(app: FastAPI, live: Live) -> None:
+def _add_probes(app: FastAPI, live: Live, run_dir: Path) -> None:
     @app.get("/health", include_in_schema=False)
     async def health() -> PlainTextResponse:
         """Answer: the process is alive."""
@@ -78,6 +81,7 @@ def _add_probes(app: FastAPI, live: Live) -> None:
     async def metrics(request: Request) -> PlainTextResponse:
         """Return counters in Prometheus' text format; nothing in them names a person."""
         gauges = await live.ask(_gauges)
+        gauges = {**gauges, **encoder_gauges(await asyncio.to_thread(read_statuses, run_dir))}
         return PlainTextResponse(request.app.state.metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
 

@@ -10,11 +10,13 @@ from confluent_kafka import Producer
 
 from encoders import load_encoder
 from streams.contract import Content, decode_vectors, encode_content
+from streams.errors import UnavailableError
 from streams.kafka import produce, producer_config
 from streams.records import records_until_end
 from streams.roles.encoder import CRASH_POINTS, EncoderRole
 from streams.settings import Settings
 from streams.storage import connect
+from streams.telemetry import read_statuses
 
 CONTENTS = [
     Content(content_id=2**63 + 1, kind="item", content_hash=1, title="Cast iron skillet"),
@@ -87,6 +89,39 @@ def test_a_mention_by_id_alone_replaces_nothing(own: Settings) -> None:
 
         assert found[0] == expected
         np.testing.assert_array_equal([found[1]], encoder.encode([title]))
+
+
+def test_while_clickhouse_refuses_content_waits_in_the_topic_and_is_counted(own: Settings) -> None:
+    words = ("red", "green", "blue", "")
+    contents = [Content(content_id=i, kind="item", content_hash=i, title=words[i % 4]) for i in range(1, 2_501)]
+    send(own, *map(encode_content, contents), key=b"7")
+    role = EncoderRole(own)
+    with connect(own) as client:
+        client.command("RENAME TABLE content TO hidden")
+        refused, told = 0, read_statuses(own.run_dir)["encoder-0"]
+        deadline = time.monotonic() + 30
+        while refused < 5 or told.get("queue", 0) < 2_500:  # it is written twice a second
+            try:
+                role.step()
+            except UnavailableError as error:
+                role.pause(str(error))
+                refused += bool(role._waiting)  # before the first batch has come it is the catalogue that can't be read
+                assert len(role._waiting) <= 1_024, "one batch lies in memory, however long it lasts"
+            told = read_statuses(own.run_dir)["encoder-0"]
+            assert time.monotonic() < deadline, told
+        assert (told["state"], told["queue"], told["encoded"]) == ("paused", 2_500, 0)
+        client.command("RENAME TABLE hidden TO content")
+
+    while sum(role._totals.values()) < 2_500:
+        role.step()
+        assert time.monotonic() < deadline
+    role.pause("so that the status is written")
+    told = read_statuses(own.run_dir)["encoder-0"]
+    role.close()
+    assert published(own) == {content.content_id: "ok" if content.title else "empty" for content in contents}
+    assert (told["encoded"], told["missing"], told["queue"]) == (3, 625, 0)
+    assert told["hit_rate"] == round((1_875 - 3) / 2_500, 4)
+    assert (told["batches"], told["batch_size"], told["provider"]) == (1, 3.0, "CPUExecutionProvider")
 
 
 def described(settings: Settings) -> tuple[tuple[object, ...], list[float]]:

@@ -87,8 +87,10 @@ def run_until(
     return seen
 
 
-def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, object]:
-    """Run `userprism encoders ...` against this stack."""
+def command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str, group: str = "encoders"
+) -> dict[str, object]:
+    """Run `userprism encoders ...`, or that of another group, against this stack."""
     named = {
         "KAFKA__BOOTSTRAP": settings.kafka.bootstrap, "CLICKHOUSE__URL": settings.clickhouse.url,
         "CLICKHOUSE__DATABASE": settings.clickhouse.database, "CLICKHOUSE__USER": settings.clickhouse.user,
@@ -98,7 +100,7 @@ def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str
     }  # fmt: skip
     for name, value in named.items():
         monkeypatch.setenv(f"USERPRISM_{name}", value)
-    done = CliRunner().invoke(cli, ["encoders", *arguments, "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(cli, [group, *arguments, "--json"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from streams.roles.encoder import EncoderRole
 from streams.roles.profiler import Profiler
 from streams.settings import Settings
 from streams.storage import connect
-from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, run_until, send, views
+from streams.storage.behaviour import save_behaviour_model
+from tests.roles.test_switch import PATIENCE_S, PEOPLE, TITLES, command, run_until, send, views
 
 COLUMNS = ("user", "item", "")
 SCORED = (
@@ -70,6 +72,73 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
         while not again._segmentations.all[0].fitted:
             again.step()
             assert time.monotonic() < deadline
+    finally:
+        again.close()
+
+
+def test_a_rollback_brings_the_model_before_and_another_one_the_model_after(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def models(*arguments: str) -> dict[str, object]:
+        return command(own, monkeypatch, *arguments, group="models")
+
+    def use(space: str) -> np.ndarray:
+        """Let the profiler run until it uses a model; return everybody's vector."""
+        deadline = time.monotonic() + PATIENCE_S
+        while profiler._behaviour.space_id != space:
+            profiler._behaviour._looked_at = 0.0  # now, not in two seconds
+            profiler.step()
+            assert time.monotonic() < deadline
+        profiler.commit()
+        state = max((p.state for p in profiler._partitions.values()), key=lambda state: state.people)
+        raw, _ = profiler._segmentations.all[0]._space.raw(state, np.arange(state.people, dtype=np.int32))
+        return np.asarray(raw)
+
+    with pytest.raises(InputError, match="no model of baskets was trained yet"):
+        models("rollback")
+    send(own, [e for i in range(12) for e in views(i, TITLES[i % 4], range(i % 2, PEOPLE, 2))])
+    encoder, profiler = EncoderRole(own), Profiler(own)
+    try:
+        run_until(encoder, profiler, "one/1", 12)
+        without = use("")
+        first = train_model(own, "item2vec", None, COLUMNS, seed=0, activate=True, say=lambda text: None)
+        by_first = use(first["space_id"])
+        # A second training, by other numbers: what matters here is that it is another model.
+        folder = tmp_path / "other"
+        shutil.copytree(first["folder"], folder)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"space_id": "item2vec/other"}))
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        with connect(own) as client:
+            assert save_behaviour_model(client, "item2vec", "item2vec/other", files, "{}") == 2
+        use("item2vec/other")
+
+        back = models("rollback")
+        assert (back["version"], back["space_id"], back["before"]) == (3, first["space_id"], "item2vec/other")
+        np.testing.assert_array_equal(use(first["space_id"]), by_first)
+        assert models("rollback")["space_id"] == "item2vec/other", "a rollback of a rollback is the way forward"
+        use("item2vec/other")
+        assert models("rollback", "--to", "1")["space_id"] == first["space_id"]
+        use(first["space_id"])
+        assert models("rollback", "--to", "1")["version"] == 5, "what counts already is no change"
+
+        with connect(own) as client:
+            client.command("TRUNCATE TABLE behaviour_models")
+            save_behaviour_model(client, "item2vec", "item2vec/other", files, "{}")
+            client.command("INSERT INTO behaviour_models (version, kind, space_id) VALUES (6, 'anomaly', 'anomaly/1')")
+        taken = models("rollback")
+        assert (taken["version"], taken["space_id"], taken["before"]) == (7, "", "item2vec/other")
+        np.testing.assert_array_equal(use(""), without)
+        told = [(row["version"], row["kind"], row["counts"]) for row in models("list")["models"]]  # type: ignore[attr-defined]
+        assert told == [(7, "none", False), (6, "anomaly", True), (1, "item2vec", False)]
+        with pytest.raises(InputError, match="no model of baskets has version 6; there are 7, 1"):
+            models("rollback", "--to", "6")
+    finally:
+        encoder.close()
+        profiler.close()
+    again = Profiler(own)
+    try:
+        assert (again._behaviour.latent, again._space_id) == (None, "one/1")
     finally:
         again.close()
 

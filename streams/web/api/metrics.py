@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Counted", "Metrics"]
+__all__ = ["Counted", "Metrics", "encoder_gauges"]
 
+#: Of an encoder's status.
+_ENCODER_FIELDS = ("encoded", "cached", "missing", "queue", "hit_rate", "batches", "batch_size")
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -28,7 +32,7 @@ class Metrics:
         self._seconds[route] += seconds
 
     def text(self, gauges: dict[str, float]) -> str:
-        """Return everything, `gauges` included, one line each."""
+        """Return everything, `gauges` included, one line each; a gauge's name may hold labels."""
         lines = ["# TYPE userprism_web_requests_total counter"]
         for (route, method, status), n in sorted(self._requests.items()):
             labels = f'route="{_quoted(route)}",method="{method}",status="{status}"'
@@ -42,8 +46,31 @@ class Metrics:
             lines.append(f'userprism_web_request_seconds_sum{{route="{_quoted(route)}"}} {self._seconds[route]:.6f}')
             lines.append(f'userprism_web_request_seconds_count{{route="{_quoted(route)}"}} {at_most}')
         for name, value in gauges.items():
-            lines += [f"# TYPE {name} gauge", f"{name} {value:g}"]
+            told = f"# TYPE {name.partition('{')[0]} gauge"
+            lines += [*([] if told in lines else [told]), f"{name} {value:.10g}"]
         return "\n".join(lines) + "\n"
+
+
+def encoder_gauges(statuses: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return what the encoders of this machine say of themselves, as gauges with their instance as a label.
+
+    Parameters
+    ----------
+    statuses : mapping
+        `streams.telemetry.read_statuses`'s.
+    """
+    encoders = {name: fields for name, fields in statuses.items() if "hit_rate" in fields}
+    gauges = {
+        f'userprism_encoder_{field}{{instance="{_quoted(name)}"}}': float(fields[field])
+        for field in _ENCODER_FIELDS
+        for name, fields in encoders.items()
+        if field in fields
+    }
+    for name, fields in encoders.items():
+        labels = {"instance": name, "provider": str(fields.get("provider", "")), "space": str(fields.get("space", ""))}
+        told = ",".join(f'{label}="{_quoted(value)}"' for label, value in labels.items())
+        gauges[f"userprism_encoder_info{{{told}}}"] = 1.0
+    return gauges
 
 
 class Counted:
