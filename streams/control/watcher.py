@@ -147,8 +147,8 @@ class Watcher:
         ends, segments, window, past = compared
         dispersion, windows = self._scatter[width].measured
         floor = self._settings.floor + _CARRIED_PART * self.history.carried(ends, width)
-        if len(ends) > 2:  # days: a weekend differs from them as much as those among them do
-            floor = max(floor, _furthest(past))
+        if any((number - end) % (7 * self._a_day) for end in ends):  # other days: a weekend differs from them
+            floor = max(floor, _furthest(past))  # as much as those among them do
         shift = shift_test(
             window, past, dispersion=dispersion, dispersion_windows=windows, p_limit=self._p_shares, floor=floor
         )

@@ -41,9 +41,9 @@ EPISODES = (
     ("10 over a day", 0.10, 50 * 24, 24, 48),
 )
 DAYS = 54
-PER_HOUR = 3_000
+PER_HOUR = 5_000
 END_US = 1_785_715_200_000_000  # a Monday, 00:00 UTC
-_PSI, _PATIENCE_S = 0.1, 1_200.0
+_PSI, _PATIENCE_S = 0.1, 3_600.0
 
 #: (hour in which something is told, hour in which that is over)
 Alarm = tuple[int, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from streams.control.book import fingerprint
 from streams.control.lookout import Lookout
@@ -99,6 +100,24 @@ def test_a_model_fitted_anew_is_no_shift() -> None:
             rows = rows_of(hour, now, range(10, 10 + PERSONAS), 2, **flows)
         lookout.take(rows, [1, 2])
         told += [(n, alerts) for n, alerts in lookout.judge_until(hour) if alerts]
+    assert told == []
+
+
+@pytest.mark.parametrize("seed", [6, 7, 8])
+def test_a_weekend_is_no_shift_where_the_last_weekends_tell_nothing(seed: int) -> None:
+    """Hours in which an alert fired are no baseline: other days stand in, and a Saturday is none of them."""
+    counts = weeks(24, seed) * 6
+    weekend = np.arange(len(counts)) // 24 % 7 >= 5
+    counts[weekend] *= np.where(np.arange(PERSONAS) % 2, 1.15, 0.85)
+    saturday = range(19 * 24, 20 * 24)
+    lookout = Lookout("interest", ShiftSettings(), lambda _: {})
+    told: Told = []
+    for hour in range(saturday[-1] + 1):
+        if hour == saturday[0]:
+            for same in saturday:
+                lookout._watcher.history.exclude(same - 7 * 24)
+        lookout.take(rows_of(hour, counts[hour], range(PERSONAS), 1), [1])
+        told += [(at, alerts) for at, alerts in lookout.judge_until(hour) if alerts and hour in saturday]
     assert told == []
 
 
