@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +107,12 @@ def bic(vectors: npt.ArrayLike, centers: npt.ArrayLike) -> float:
     return float(k * (d + 1) * math.log(n) - 2 * likelihood)
 
 
-def choose_k(vectors: npt.ArrayLike, ks: Iterable[int] = range(2, 21), seed: int | None = None) -> Advice:
+def choose_k(
+    vectors: npt.ArrayLike,
+    ks: Iterable[int] = range(2, 21),
+    seed: int | None = None,
+    tell: Callable[[Choice], None] = lambda choice: None,
+) -> Advice:
     """Fit each number of segments with Lloyd's rounds and say what silhouette and BIC think of it.
 
     The two disagree by nature: the silhouette likes few segments far apart, BIC takes every bump of the density for one
@@ -121,6 +126,8 @@ def choose_k(vectors: npt.ArrayLike, ks: Iterable[int] = range(2, 21), seed: int
         Numbers of segments to try, each at least 1 and below n.
     seed
         Makes it repeatable.
+    tell
+        Told each choice as soon as it is known; the smallest k comes first.
 
     Examples
     --------
@@ -153,6 +160,7 @@ def choose_k(vectors: npt.ArrayLike, ks: Iterable[int] = range(2, 21), seed: int
                 int(fit.counts.min()) / len(sample),
             )
         )
+        tell(table[-1])
     scored = [choice for choice in table if not math.isnan(choice.silhouette)]
     return Advice(
         tuple(table),

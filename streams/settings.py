@@ -246,6 +246,7 @@ class SegmentationSettings(_Section, frozen=True):
     columns: list[str] = []
     n_clusters: int = 8
     rate: float = 0.01
+    #: "strict" is refused with the reason: it can't be fitted; `online_models.KMeans` has it
     mode: Literal["adaptive", "strict"] = "adaptive"
     seed: int = 7
     #: weight of each part of the person's vector; `latent` is there once `models train` has run
@@ -435,6 +436,13 @@ def _check_segmentations(declared: list[SegmentationSettings]) -> None:
             raise ConfigurationError(msg)
         if one.options and one.model == "kmeans":
             msg = f"{where}: options are for dbstream and River's models; kmeans takes n_clusters, rate, mode, seed"
+            raise ConfigurationError(msg)
+        if one.mode == "strict":
+            msg = (
+                f"{where}: mode = \"strict\" is River's k-means bit for bit: it starts from random centres and can't be "
+                "fitted to the people there are, nor follow another encoder. Leave mode out; "
+                "online_models.KMeans has it for arrays of your own"
+            )
             raise ConfigurationError(msg)
         shared = (one.interest_dim, one.touches, one.touch_half_life)
         if shared != (first.interest_dim, first.touches, first.touch_half_life):

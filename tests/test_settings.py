@@ -56,6 +56,7 @@ def test_one_table_is_one_segmentation(tmp_path: Path) -> None:
         ('[segmentation]\nname = "A-1"', "small letters"),
         ('[segmentation]\nmodel = "os.system"', "must be"),
         ("[segmentation]\noptions = { k = 3 }", "options are for"),
+        ('[segmentation]\nmode = "strict"', "can't be fitted"),
         ('[[segmentation]]\nname = "a"\n[[segmentation]]\nname = "b"\ntouches = 8', "in the first segmentation"),
     ],
 )

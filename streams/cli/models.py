@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress, TaskID
 
 from streams.cli.options import Shared, err, pass_shared, shared
-from streams.commands import showing_models, trained_models, training
+from streams.commands import choosing_k, showing_models, trained_models, training
 from streams.embedded.signals import stop_on_signals
 
 __all__ = ["models"]
@@ -64,6 +64,44 @@ def show(options: Shared, segmentation: str, most: int) -> None:
     with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
         found = showing_models.show_models(settings, segmentation, most=most)
     options.answer(found, showing_models.models_text(found))
+
+
+@models.command(name="choose-k")
+@shared
+@click.option("--segmentation", default="", help="Whose people; default: the first one declared.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="CSV, TSV, NDJSON or Parquet instead of ClickHouse."
+)
+@click.option("--column", "columns", multiple=True, help="A column of that file; default: all that are numbers.")
+@click.option("--least", default=2, show_default=True, type=click.IntRange(1), help="Segments, at least.")
+@click.option("--to", "greatest", default=20, show_default=True, type=click.IntRange(1), help="Segments, at most.")
+@click.option("--most", default=5_000, show_default=True, type=click.IntRange(3), help="People or rows looked at.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="An SVG file that shows both curves.")
+@click.option("--seed", default=0, show_default=True, help="Of the fits.")
+@pass_shared
+def advise_k(
+    options: Shared, *, segmentation: str, source: Path | None, columns: tuple[str, ...], least: int, greatest: int,
+    most: int, plot: Path | None, seed: int,
+) -> None:  # fmt: skip
+    """Advise how many segments: simplified silhouette and BIC side by side; nothing is changed."""
+    if least > greatest:
+        msg = f"--least {least} is above --to {greatest}"
+        raise click.UsageError(msg)
+    if source is None and columns:
+        msg = "--column names columns of a file: give --from FILE with it"
+        raise click.UsageError(msg)
+    if source is not None:
+        sample = choosing_k.vectors_of_file(source, columns, most=most, seed=seed)
+    else:
+        with stop_on_signals() as stop, options.stack(stop, broker=False) as (settings, _):
+            sample = choosing_k.vectors_of_people(settings, segmentation, most=most)
+    ks = range(least, greatest + 1)
+    with Progress(console=err) as bar:
+        task = bar.add_task("numbers of segments", total=sum(ks))  # a fit costs as much as it has centres
+        advice = choosing_k.advise(sample, ks, seed=seed, tell=lambda choice: bar.advance(task, choice.k))
+    if plot is not None:
+        choosing_k.plot_advice(advice, plot)
+    options.answer(choosing_k.advice_fields(sample, advice, plot), choosing_k.advice_text(sample, advice, plot))
 
 
 @models.command(name="list")

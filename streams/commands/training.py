@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-from pyarrow import csv, json, parquet
 
 from encoders import EncoderError, load_encoder
 from encoders.behaviour import Interactions
+from streams.commands._tables import read_table
 from streams.commands.encoders import models_dir
 from streams.contract.content import content_id_of
 from streams.errors import InputError
@@ -128,7 +128,7 @@ def _log(settings: Settings, source: Path | None, columns: tuple[str, str, str])
                 people, content, weights = touched_content(client, layout)
             return Interactions.from_arrays(people, content, weights, at_least=_AT_LEAST)
         user, item, weight = columns
-        table = _table(source)
+        table = read_table(source)
         missing = [name for name in (user, item, weight) if name and name not in table.column_names]
         if missing:
             msg = f"{source} has no column {missing[0]!r}; it has {', '.join(table.column_names)}"
@@ -144,17 +144,4 @@ def _log(settings: Settings, source: Path | None, columns: tuple[str, str, str])
     except ValueError as error:
         where = source or "people's touches in ClickHouse"
         msg = f"nothing to train on in {where}: {error}"
-        raise InputError(msg) from error
-
-
-def _table(source: Path) -> pa.Table:
-    try:
-        if source.suffix == ".parquet":
-            return parquet.read_table(source)
-        if source.suffix in {".ndjson", ".jsonl", ".json"}:
-            return json.read_json(source)
-        tabs = source.suffix in {".tsv", ".inter"}
-        return csv.read_csv(source, parse_options=csv.ParseOptions(delimiter="\t" if tabs else ","))
-    except (OSError, pa.ArrowException) as error:
-        msg = f"{source} can't be read: {str(error).splitlines()[0]}"
         raise InputError(msg) from error

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.commands import looking
+from streams.commands import choosing_k, looking
 from streams.errors import InputError
 from streams.kafka import end_offsets
 from streams.roles.profiler import Profiler
@@ -124,6 +124,10 @@ def test_the_map_shows_people_where_the_model_has_them(ready: Settings) -> None:
 
     assert drawn == again
     assert drawn.points
+    sample = choosing_k.vectors_of_people(ready, "", most=5_000)
+    assert len(sample.vectors) == len(drawn.points)
+    assert "'interest'" in sample.source
+    assert {choice.k for choice in choosing_k.advise(sample, [2, 3], seed=0, tell=lambda _: None).table} == {2, 3}
     assert {point.profile_id: point.segment for point in drawn.points}.items() <= held.items()
     assert [centre.segment for centre in drawn.centres] == rows(
         ready, "SELECT segments FROM model_versions FINAL ORDER BY model_version DESC LIMIT 1"

@@ -28,7 +28,10 @@ from streams.storage.encoders import active_encoder
 from streams.web.read._rows import rows
 from streams.web.read.names import segment_names
 
-__all__ = ["MapCentre", "MapPoint", "PeopleMap", "Reason", "Rival", "Why", "people_map", "why_this_segment"]
+__all__ = [
+    "MapCentre", "MapPoint", "PeopleMap", "Reason", "Rival", "Why", "people_map", "points_of_people",
+    "why_this_segment",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
@@ -155,6 +158,18 @@ def people_map(client: Client, settings: Settings, segmentation: str = "", *, pe
             for of, (x, y) in zip(placed.centre_ids, centres.tolist(), strict=True)
         ],
     )
+
+
+def points_of_people(
+    client: Client, settings: Settings, segmentation: str = "", *, people: int = 5_000
+) -> tuple[int, Floats] | None:
+    """Return a sample of people in the space of the newest model, always the same (n, d), and that model's version.
+
+    None where no model has centres (yet); only k-means has.
+    """
+    chosen = _chosen(settings, segmentation)
+    placed = _place(client, settings, chosen, _SAMPLE, most=people) if chosen is not None else None
+    return None if placed is None else (placed.version, placed.points)
 
 
 def why_this_segment(client: Client, settings: Settings, profile_id: str, segmentation: str = "") -> Why | None:
