@@ -439,7 +439,7 @@ def _check_segmentations(declared: list[SegmentationSettings]) -> None:
             raise ConfigurationError(msg)
         if one.mode == "strict":
             msg = (
-                f"{where}: mode = \"strict\" is River's k-means bit for bit: it starts from random centres and can't be "
+                f"{where}: mode = \"strict\" is River's k-means bit for bit: it starts anywhere and can't be "
                 "fitted to the people there are, nor follow another encoder. Leave mode out; "
                 "online_models.KMeans has it for arrays of your own"
             )
