@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser
 
 from streams.demo.run import wait_for_arrival
 from streams.embedded.supervisor import Supervisor
@@ -21,13 +20,12 @@ from streams.replay.publish import publish
 from streams.settings import Settings
 from streams.shop import Shop, Truth
 from streams.storage.client import connect
+from tests.browser.seen import CHROMIUM, chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Where pictures of pages are kept for whoever looks at them after a run.
 SCREENS = Path(os.environ.get("USERPRISM_CI_OUTPUT", ROOT / "ci-output")) / "pages"
 AXE = Path(sys.prefix) / "share" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-_CHROMIUM = shutil.which("chromium")
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _EVENTS, _PEOPLE = 12_000, 1_500
 
 
@@ -65,15 +63,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; `make look` installs it where it may."""
-    if _CHROMIUM is None:
+    if CHROMIUM is None:
         pytest.skip("no chromium here: `apt-get install chromium fonts-noto-cjk`, then these tests of pages run")
-    with sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_FLAGS))
-        except Error as error:  # it is there and can't run: that is no reason to pass
-            pytest.fail(f"chromium doesn't start: {error}")
+    with chromium() as found:
         yield found
-        found.close()
 
 
 def _wait_for_evidence(settings: Settings) -> None:

@@ -9,24 +9,20 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from streams.replay.publish import publish
 from streams.shop import Truth
 from tests.browser.conftest import AXE, SCREENS, Served
+from tests.browser.seen import PAGES, Heard, compare_overview, number_of
 
-PAGES = {
-    "overview": "/", "segments": "/segments", "segment": "/segments/{segment}", "flows": "/flows?hours=168",
-    "person": "/person?id=shopper-1", "people": "/person", "stability": "/stability", "alerts": "/alerts",
-    "health": "/pipeline",
-}  # fmt: skip
 pytestmark = pytest.mark.browser
 
 #: Tenths of a second.
 _PATIENCE = 600
 #: A timing never decides a test.
 expect.set_options(timeout=120_000)
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
+PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=860)
 
 #: Texts of a chart that lie upon each other by more than two pixels.
 _OVERLAPS = """() => [...document.querySelectorAll('.chart svg')].flatMap(svg => {
@@ -46,25 +42,6 @@ _CUT = """() => [...document.querySelectorAll('.chart svg')].flatMap(svg => {
 })"""
 
 
-class Heard:
-    """What a page said and asked for that it shouldn't have."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.wrong: list[str] = []
-        host = urlsplit(url).netloc
-        page.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-
-        def ask(route: Route) -> None:
-            if urlsplit(route.request.url).netloc == host or route.request.url.startswith("data:"):
-                route.continue_()
-            else:
-                self.wrong.append(f"asked for {route.request.url}")
-                route.abort()
-
-        page.route("**/*", ask)
-
-
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     context = browser.new_context(viewport=DESK, color_scheme="light", locale="en-US", base_url=served.url)
@@ -78,7 +55,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 def opened(page: Page, served: Served, name: str) -> None:
     segment = served.sql("SELECT any(segment) FROM current_profiles WHERE segment >= 0")
-    page.goto(PAGES[name].format(segment=segment))
+    page.goto(PAGES[name].format(segment=segment, person="shopper-1"))
     expect(page.locator(".grid .card").first).to_be_visible()
     expect(page.locator(".fresh time")).to_be_visible()
     for chart in page.locator(".chart:not(.gone)").all():
@@ -92,7 +69,7 @@ def test_a_page_opens_reads_well_and_can_be_used_by_anybody(page: Page, served: 
     found: list[str] = []
     for look, size, scheme in (("light", DESK, "light"), ("dark", DESK, "dark"), ("phone", PHONE, "light")):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.set_viewport_size(size)
         expect(page.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
         page.wait_for_timeout(150)  # charts are drawn anew when they have their new size
         page.screenshot(path=SCREENS / f"{name}-{look}.png", full_page=True)
@@ -103,7 +80,7 @@ def test_a_page_opens_reads_well_and_can_be_used_by_anybody(page: Page, served: 
             found.append(f"{look}: {wide} px wide")
         if look != "phone":
             found += violations(page, look)
-    if name in {"overview", "segments", "segment", "flows"}:
+    if name in {"overview", "segments", "segment", "flows", "map"}:
         found += re.findall(r"Segment \d+", page.inner_text(".page"))
     assert found == []
 
@@ -121,19 +98,11 @@ def violations(page: Page, look: str) -> list[str]:
     ]
 
 
-def number_of(text: str) -> int:
-    return int(re.sub(r"\D", "", text))
-
-
 def test_numbers_are_those_of_sql_and_move_without_a_reload(page: Page, served: Served) -> None:
     page.goto("/")
     page.evaluate("window.stayed = true")
     tile = page.locator(".tile", has_text="Events counted").locator(".note")
-    assert number_of(tile.inner_text()) == served.sql("SELECT sum(accepted) FROM positions")
-    rows = page.locator("section", has=page.locator("#overview-now")).locator("tbody tr")
-    expect(rows).to_have_count(served.sql("SELECT uniq(segment) FROM current_profiles WHERE segment >= 0"))
-    shown = sum(number_of(text) for text in rows.locator("td:nth-child(2)").all_inner_texts())
-    assert shown == served.sql("SELECT count() FROM current_profiles WHERE segment >= -1")
+    compare_overview(page, served.sql)
 
     before = number_of(tile.inner_text())
     publish(served.settings, served.shop.events(1_500, Truth()), stop=threading.Event())

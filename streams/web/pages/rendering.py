@@ -12,7 +12,7 @@ import jinja2
 
 from streams.web.pages.texts import Texts, texts
 
-__all__ = ["ago", "block", "compact", "duration", "number", "percent", "stamp"]
+__all__ = ["ago", "block", "compact", "duration", "number", "percent", "signed", "stamp"]
 
 _NONE = "–"
 
@@ -59,6 +59,17 @@ def percent(share: float | None, digits: int = 0) -> str:
     if 0 < share * 100 < least:
         return f"<{least:g}%"
     return f"{share * 100:,.{digits}f}%"
+
+
+def signed(share: float) -> str:
+    """Return a share that may be against something, with its sign.
+
+    Examples
+    --------
+    >>> signed(0.4), signed(-0.25)
+    ('+40%', '\N{MINUS SIGN}25%')
+    """
+    return ("+" if share >= 0 else "\N{MINUS SIGN}") + percent(abs(share))
 
 
 def duration(seconds: float | None, text: Texts) -> str:
@@ -116,7 +127,7 @@ def _environment(language: str) -> jinja2.Environment:
     )
     environment.globals.update(t=text, language=language)
     environment.filters.update(
-        number=number, compact=compact, percent=percent, stamp=stamp,
+        number=number, compact=compact, percent=percent, signed=signed, stamp=stamp,
         duration=lambda seconds: duration(seconds, text), ago=lambda at, now: ago(at, now, text),
     )  # fmt: skip
     environment.globals["parts"] = environment.get_template("parts.html").module

@@ -22,7 +22,7 @@ __all__ = ["NAVIGATION", "THEMES", "add_page", "look_of"]
 
 #: Entry -> address, in the order of the navigation.
 NAVIGATION = {
-    "overview": "/", "segments": "/segments", "flows": "/flows", "person": "/person",
+    "overview": "/", "segments": "/segments", "flows": "/flows", "map": "/map", "person": "/person",
     "stability": "/stability", "alerts": "/alerts", "health": "/pipeline",
 }  # fmt: skip
 THEMES = ("auto", "light", "dark")

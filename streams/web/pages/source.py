@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from streams.settings import Settings
@@ -16,6 +19,7 @@ from streams.web.read import segment_evidence, segmentations, segments_now
 __all__ = ["CEASED", "Labels", "Source", "daypart", "say_lift"]
 
 _TELLING = 12
+_MOST_KEPT = 500
 #: Stands for all segments that have ceased to exist; ClickHouse knows no such label.
 CEASED = -99
 _SPECIAL = {-1: "segment.unlike", -2: "segment.newcomers", CEASED: "segment.ceased"}
@@ -69,10 +73,32 @@ class Source:
         self.live, self.settings = live, settings
         self._names: dict[tuple[str, str], dict[int, SegmentName]] = {}
         self._places: dict[str, dict[int, int]] = {}
+        self._slow: OrderedDict[Any, Any] = OrderedDict()
 
     async def ask(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return what a function of `streams.web.read` finds."""
         return await self.live.ask(function, *args, **kwargs)
+
+    async def ask_within(self, seconds: float, function: Callable[..., Any], *args: Any) -> tuple[bool, Any]:
+        """Return (True, answer) of a question that takes long: the answer before this one where it isn't there in time.
+
+        Without any answer yet it is (False, None); the question goes on, and who asks again finds the answer.
+        """
+        key = (function, args)
+        task = asyncio.ensure_future(self.ask(function, *args))
+        task.add_done_callback(partial(self._remember, key))
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if done:
+            return True, task.result()
+        return key in self._slow, self._slow.get(key)
+
+    def _remember(self, key: Any, task: asyncio.Future[Any]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._slow[key] = task.result()
+        self._slow.move_to_end(key)
+        while len(self._slow) > _MOST_KEPT:
+            self._slow.popitem(last=False)
 
     async def labels(self, segmentation: str, segments: Iterable[int] = ()) -> Labels:
         """Return names of a segmentation's segments, and colours of those that have people now and of `segments`."""

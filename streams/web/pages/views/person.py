@@ -11,12 +11,14 @@ from streams.web.pages.portrait import portrait
 from streams.web.pages.source import Labels, Source
 from streams.web.pages.view import Card, Look, Shown, View
 from streams.web.pages.views._common import ms, now, row, segmentation_of
-from streams.web.read import Person, PersonRow, people, person
+from streams.web.read import Person, PersonRow, Why, people, person, why_this_segment
 
 __all__ = ["PERSON"]
 
 _LONGEST_ID = 600
-_LISTED, _TOUCHES, _CHANGES, _NUMBERS = 25, 12, 12, 24
+_LISTED, _TOUCHES, _CHANGES, _NUMBERS, _RIVALS = 25, 12, 12, 24, 5
+#: A person is shown when their vector isn't made yet (s).
+_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class _Read:
     person: Person | None
     people: list[PersonRow]
     labels: Labels
+    why: Why | None = None
+    why_known: bool = True
 
 
 def _arguments(asked: Mapping[str, str]) -> tuple[str, str, str]:
@@ -42,7 +46,8 @@ async def _read(source: Source, asked: tuple[str, str, str]) -> _Read:
     if found is None:
         listed = await source.ask(people, segmentation=segmentation, after=after, limit=_LISTED)
         return _Read(wanted, after, None, listed, labels)
-    return _Read(wanted, after, found, [], labels)
+    known, why = await source.ask_within(_PATIENCE_S, why_this_segment, found.profile_id, labels.segmentation)
+    return _Read(wanted, after, found, [], labels, why, known)
 
 
 def _show(read: _Read, look: Look) -> Shown:
@@ -65,6 +70,7 @@ def _show(read: _Read, look: Look) -> Shown:
             for one in found.changes[:_CHANGES]
         ],
         "touches": found.touches[:_TOUCHES], "numbers": sorted(found.features.items())[:_NUMBERS],
+        **_why(read, look),
         "segments": [
             {"segmentation": name, **row(labels, one, look)} if name == labels.segmentation
             else {"segmentation": name, "name": str(one), "colour": "var(--none)",
@@ -79,9 +85,27 @@ def _show(read: _Read, look: Look) -> Shown:
     return shown
 
 
+def _why(read: _Read, look: Look) -> dict[str, Any]:
+    """Return what decides: how far the nearest middles are, and which part of the vector makes theirs the nearest."""
+    if read.why is None:
+        return {"why": None, "why_known": read.why_known, "rivals": [], "reasons": []}
+    furthest = max((one.distance for one in read.why.rivals[:_RIVALS]), default=0.0) or 1.0
+    return {
+        "why": read.why, "why_known": True,
+        "rivals": [
+            {**row(read.labels, one.segment, look), "distance": one.distance, "bar": one.distance / furthest,
+             "own": one.segment == read.why.segment}
+            for one in read.why.rivals[:_RIVALS]
+        ],
+        "reasons": [
+            {"text": look.text.or_else(f"part.{one.part}", one.part), "share": one.share} for one in read.why.reasons
+        ],
+    }  # fmt: skip
+
+
 _NOBODY: dict[str, Any] = {
-    "said": [], "of": None, "changes": [], "touches": [], "numbers": [],
-    "segments": [],
+    "why": None, "why_known": True, "rivals": [], "reasons": [], "said": [], "of": None, "changes": [],
+    "touches": [], "numbers": [], "segments": [],
 }  # fmt: skip
 
 
@@ -121,8 +145,8 @@ PERSON = View(
     path="/person",
     cards=(
         Card("find", "w12 bare"), Card("list", "w12"), Card("portrait", "w7"), Card("facts", "w5"),
-        Card("timeline", "w7", "chart short"), Card("touches", "w4"),
-        Card("ids", "w4"), Card("numbers", "w4"),
+        Card("why", "w5"), Card("timeline", "w7", "chart short"),
+        Card("touches", "w4"), Card("ids", "w4"), Card("numbers", "w4"),
     ),
     every_s=3.0,
     arguments=_arguments,
