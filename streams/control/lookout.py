@@ -114,4 +114,5 @@ class Lookout:
             basis=basis,
             model_version=version,
             centroids={r.segment: (r.vectors, r.total / r.vectors) for r in rows if r.vectors and np.size(r.total)},
+            mixed=any(row.active and self._basis(row.model_version) != basis for row in rows),
         )

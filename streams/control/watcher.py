@@ -134,6 +134,8 @@ class Watcher:
         return found
 
     def _compare(self, number: int, width: int) -> tuple[list[int], list[int], np.ndarray, np.ndarray] | None:
+        if any(self.history.mixed(i) for i in range(number - width + 1, number + 1)):
+            return None
         ends = self.history.baseline(number, width)
         segments, table = self.history.counts([number, *ends], width)
         if len(ends) < 2 or len(segments) < 2 or not table[0].sum() or not table[1:].sum():

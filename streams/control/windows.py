@@ -36,6 +36,9 @@ class Interval:
         The version since which the model has but learned, and the newest one.
     centroids : mapping
         Segment -> (people, mean vector).
+    mixed : bool
+        Some of the active are counted in segments of the model before a fit, others in those of the one after it:
+        partitions that are read fast are hours apart.
     """
 
     active: dict[int, float] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Interval:
     basis: int = 0
     model_version: int = 0
     centroids: Centroids = field(default_factory=dict)
+    mixed: bool = False
 
 
 class History:
@@ -81,6 +85,8 @@ class History:
         if interval.basis < self.basis:
             return
         self._intervals[number] = interval
+        if interval.mixed:
+            self.exclude(number)
         oldest = number - KEPT_DAYS * self._a_day
         if self.first < oldest:
             for gone in range(self.first, oldest):
@@ -95,7 +101,7 @@ class History:
 
     def mixed(self, number: int) -> bool:
         """Whether an interval was counted under two models."""
-        return self.fitted_at <= number < self.fitted_at + MIXED
+        return self.fitted_at <= number < self.fitted_at + MIXED or self.get(number).mixed
 
     def exclude(self, number: int) -> None:
         """Compare nothing with this interval: an alert fired."""

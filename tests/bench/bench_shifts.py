@@ -12,21 +12,27 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from river.drift import ADWIN
 
 from streams.control.lookout import Lookout
 from streams.embedded.supervisor import Supervisor
 from streams.kafka import client_config, end_offsets
+from streams.lag import GroupLag
 from streams.replay.publish import publish
-from streams.settings import Settings, ShiftSettings
+from streams.serving import Arrival
+from streams.settings import DedupSettings, KafkaSettings, Settings, ShiftSettings
 from streams.shop import Shop, ShopShift, Truth, Weeks, weeks_people
+from streams.shop.shop import Message
 from streams.storage.client import connect
 from streams.storage.shifts import IntervalRow, judged_until, read_intervals
 from tests.bench.common import machine, main, print_table, progress
@@ -43,6 +49,8 @@ EPISODES = (
 DAYS = 54
 PER_HOUR = 5_000
 END_US = 1_785_715_200_000_000  # a Monday, 00:00 UTC
+#: Of the road, by the wall: topics keep so long; events and blocks that may wait; hours that wait for vectors.
+_KEPT_S, _AHEAD_EVENTS, _AHEAD_BLOCKS, _FIRST_HOURS = 240, 50_000, 100, 48
 _PSI, _PATIENCE_S = 0.1, 3_600.0
 
 #: (hour in which something is told, hour in which that is over)
@@ -75,15 +83,33 @@ def offline(seed: int) -> tuple[np.ndarray, list[Alarm]]:
 
 
 def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
-    """Send the weeks of a seed down the road; return people per hour and segment, and what was told."""
+    """Send the weeks of a seed down the road; return people per hour and segment, and what was told.
+
+    The embedded broker writes all that it holds to disk each second, so topics keep a few minutes and what is sent
+    keeps to what is read. Vectors take seconds of the wall, which are days here: the first days wait for them.
+    """
     weeks = simulated(seed)
     with tempfile.TemporaryDirectory(prefix="userprism-shifts-", ignore_cleanup_errors=True) as folder:
-        settings = Settings(data_dir=str(Path(folder) / "data"), shifts=ShiftSettings(silence_s=0))
-        with Supervisor(settings, role_args=["--data-dir", settings.data_dir], stop=threading.Event()) as stack:
-            stack.start_roles()
+        settings = Settings(
+            data_dir=str(Path(folder) / "data"),
+            kafka=KafkaSettings(clicks_retention_s=_KEPT_S),
+            dedup=DedupSettings(window_s=_KEPT_S // 2),
+            shifts=ShiftSettings(silence_s=0),
+        )
+        with Supervisor(settings, stop=threading.Event()) as stack:
+            stack.start_roles(env=_env(settings))
             stack.wait_ready(300.0)
+            _keep_briefly(stack.settings)
             started = time.monotonic()
-            events = publish(stack.settings, weeks.events(Truth()))
+            hours = weeks.events(Truth())
+            events = publish(stack.settings, islice(hours, _FIRST_HOURS))
+            arrival = Arrival(stack.settings)
+            while not arrival.settled(arrival.lag()):
+                stack.check()
+                time.sleep(0.25)
+            arrival.close()
+            progress(f"seed {seed}: vectors are there after {time.monotonic() - started:.0f} s")
+            events += publish(stack.settings, _at_the_roads_pace(stack, hours))
             last = weeks.begin_us // 3_600_000_000 + DAYS * 24 - 2
             with connect(stack.settings) as client:
                 while (judged_until(client, "interest", 3_600) or 0) < last - 1:
@@ -108,6 +134,39 @@ def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
         [(t["fingerprint"], t["starts_at_us"], t["last_at_us"], t["ends_at_us"]) for t in told],
         lambda us: us // 3_600_000_000 - first,
     )
+
+
+def _keep_briefly(settings: Settings) -> None:
+    """Let the broker forget events soon after they were read."""
+    admin = AdminClient(client_config(settings))
+    briefly = ConfigEntry("retention.ms", str(_KEPT_S * 1000), incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, settings.kafka.events_topic, incremental_configs=[briefly])
+    for future in admin.incremental_alter_configs([topic]).values():
+        future.result()
+
+
+def _at_the_roads_pace(stack: Supervisor, hours: Iterable[list[Message]]) -> Iterator[list[Message]]:
+    """Yield hour after hour, each once the road has nearly come to the one before."""
+    settings = stack.settings
+    with (
+        closing(GroupLag(settings, "intake", settings.kafka.topics.events)) as raw,
+        closing(GroupLag(settings, "profiler", settings.kafka.topics.clicks, committed=False)) as blocks,
+    ):
+        for hour in hours:
+            while raw.records() > _AHEAD_EVENTS or blocks.records() > _AHEAD_BLOCKS:
+                stack.check()
+                time.sleep(0.05)
+            yield hour
+
+
+def _env(settings: Settings) -> dict[str, str]:
+    """Return what roles have to know that no file says."""
+    return {
+        "USERPRISM_DATA_DIR": settings.data_dir,
+        "USERPRISM_KAFKA__CLICKS_RETENTION_S": str(settings.kafka.clicks_retention_s),
+        "USERPRISM_DEDUP__WINDOW_S": str(settings.dedup.window_s),
+        "USERPRISM_SHIFTS__SILENCE_S": str(settings.shifts.silence_s),
+    }
 
 
 def _told(settings: Settings) -> list[dict[str, Any]]:

@@ -103,6 +103,24 @@ def test_a_model_fitted_anew_is_no_shift() -> None:
     assert told == []
 
 
+def test_partitions_that_are_hours_apart_at_a_fit_are_no_shift_then_or_a_week_later() -> None:
+    """Of eight hours a part is counted in the segments before the fit, the rest in those after it: other ids."""
+    counts = weeks(24, 9)
+    at = 15 * 24 + 7
+    lookout = Lookout("interest", ShiftSettings(), lambda _: {10 + i: 1_000 for i in range(PERSONAS)})
+    flows = {f"to_{10 + i}": {i: 1_000} for i in range(PERSONAS)}
+    told: Told = []
+    for hour in range(len(counts)):
+        before = 1.0 if hour < at else 0.6 if hour < at + 8 else 0.0
+        rows = rows_of(hour, counts[hour] * before, range(PERSONAS), 1) if before else []
+        if before < 1:
+            moved = flows if hour == at else {}
+            rows += rows_of(hour, counts[hour] * (1 - before), range(10, 10 + PERSONAS), 2, **moved)
+        lookout.take(rows, [1, 2])
+        told += [(n, alerts) for n, alerts in lookout.judge_until(hour) if alerts and hour >= at]
+    assert told == []
+
+
 @pytest.mark.parametrize("seed", [6, 7, 8])
 def test_a_weekend_is_no_shift_where_the_last_weekends_tell_nothing(seed: int) -> None:
     """Hours in which an alert fired are no baseline: other days stand in, and a Saturday is none of them."""
