@@ -126,6 +126,11 @@ class Partition:
         return self._moved or bool(self._dirty)
 
     @property
+    def newest_source_ms(self) -> int:
+        """Record time of the newest event that the next commit is the first to hold, 0 for none."""
+        return int(self._source_ms[-1].max()) if self._source_ms else 0
+
+    @property
     def settled(self) -> bool:
         """Whether ClickHouse holds everything."""
         return not self.changed and not self._on_its_way

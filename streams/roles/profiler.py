@@ -58,7 +58,8 @@ _BEHIND_S = 0.5
 _PATIENCE_S = 10.0
 #: Fits may take this share of the time while events come; the first is due within seconds of the first event.
 _SHARE_FOR_FITS = 0.1
-#: While clicks are behind nobody gains by a commit a second, and fewer of them write the same people less often.
+#: What is read in a backlog is older than this when it is read: nobody gains by commits that come more often, and fewer
+#: of them write the same people less often. A stream that is hardly kept up with is no backlog: it is to stay fresh.
 _COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
@@ -427,8 +428,10 @@ class Profiler:
 
     def _commit_due(self) -> bool:
         waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
-        interval_s = max(self._settings.profiler.commit_interval_ms / 1000, _COMMIT_BEHIND_S if self._behind else 0.0)
+        interval_s = self._settings.profiler.commit_interval_ms / 1000
         changed = self._changed
+        if self._behind and self._age_s(changed) > _COMMIT_BEHIND_S:
+            interval_s = max(interval_s, _COMMIT_BEHIND_S)
         if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
             return True
         if self._insert is not None:
@@ -438,6 +441,10 @@ class Profiler:
         if not changed:
             return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
         return waited_s >= interval_s or self._log_read or (self._log_pauses and waited_s >= interval_s / 2)
+
+    def _age_s(self, changed: Sequence[Partition]) -> float:
+        """Return how old the newest event is that was read since the last commit."""
+        return time.time() - max((partition.newest_source_ms for partition in changed), default=0) / 1000
 
     def _committed_offsets(self) -> dict[int, int]:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
