@@ -80,7 +80,7 @@ def test_a_page_opens_reads_well_and_can_be_used_by_anybody(page: Page, served: 
             found.append(f"{look}: {wide} px wide")
         if look != "phone":
             found += violations(page, look)
-    if name in {"overview", "segments", "segment", "flows", "map"}:
+    if name in {"overview", "segments", "segment", "flows", "map", "person"}:
         found += re.findall(r"Segment \d+", page.inner_text(".page"))
     assert found == []
 

@@ -53,6 +53,10 @@ class Labels:
         named = self.names.get(text.language, {}).get(segment)
         return named.text if named and named.text else text("segment.unnamed", number=str(segment))
 
+    def still(self, segment: int) -> int:
+        """Return the segment, or what stands for all those in which nobody is any more: they have names no longer."""
+        return segment if segment < 0 or segment in self.places else CEASED
+
     def colour(self, segment: int) -> str:
         """Return a segment's colour."""
         return colour(self.places.get(segment, -1))

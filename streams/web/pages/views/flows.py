@@ -43,7 +43,7 @@ async def _read(source: Source, asked: tuple[int, str]) -> _Read:
 
 def _show(read: _Read, look: Look) -> Shown:
     text, found, labels = look.text, read.found, read.labels
-    moved = _by_pair(found, set(labels.places))
+    moved = _by_pair(found, labels)
     relabelled = sum(flow.people for flow in found.flows if flow.relabelled)
     newcomers = sum(flow.people for flow in found.flows if flow.from_segment < -1)
     listed: list[dict[str, Any]] = [
@@ -69,7 +69,7 @@ def _show(read: _Read, look: Look) -> Shown:
     return shown
 
 
-def _by_pair(found: Flows, present: set[int]) -> list[tuple[tuple[int, ...], int]]:
+def _by_pair(found: Flows, labels: Labels) -> list[tuple[tuple[int, ...], int]]:
     """Return people by pair of segments, over all versions of the model; what is no segment any more is one of its own.
 
     Where the model moved and not the person (the segment they left had ceased to exist in that version) is left out.
@@ -77,7 +77,7 @@ def _by_pair(found: Flows, present: set[int]) -> list[tuple[tuple[int, ...], int
     pairs: dict[tuple[int, ...], int] = {}
     for flow in found.flows:
         if flow.from_segment >= -1 and flow.to_segment >= -1 and not flow.relabelled:
-            pair = tuple(one if one in present or one == -1 else CEASED for one in (flow.from_segment, flow.to_segment))
+            pair = tuple(map(labels.still, (flow.from_segment, flow.to_segment)))
             if pair == (CEASED, CEASED):
                 continue
             pairs[pair] = pairs.get(pair, 0) + flow.people

@@ -65,7 +65,8 @@ def _show(read: _Read, look: Look) -> Shown:
     values |= {
         "people": [], "more": "", "said": said, "of": row(labels, segment, look),
         "changes": [
-            {"at": one.at, "from": row(labels, one.from_segment, look), "to": row(labels, one.to_segment, look),
+            {"at": one.at, "from": row(labels, labels.still(one.from_segment), look),
+             "to": row(labels, labels.still(one.to_segment), look),
              "id": one.profile_id if one.profile_id != found.profile_id else ""}
             for one in found.changes[:_CHANGES]
         ],
@@ -114,7 +115,7 @@ def _timeline(found: Person, labels: Labels, look: Look) -> Options:
     moves = sorted(found.changes, key=lambda one: one.at)
     until = max(found.last_seen, moves[-1].at)
     stays = [
-        (one.to_segment, one.at, later.at if later else until)
+        (labels.still(one.to_segment), one.at, later.at if later else until)
         for one, later in zip(moves, [*moves[1:], None], strict=True)
         if one.to_segment >= -1
     ]
