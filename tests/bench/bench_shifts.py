@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from river.drift import ADWIN
 
 from streams.control.lookout import Lookout
@@ -30,7 +30,7 @@ from streams.kafka import client_config, end_offsets
 from streams.lag import GroupLag
 from streams.replay.publish import publish
 from streams.serving import Arrival
-from streams.settings import DedupSettings, KafkaSettings, Settings, ShiftSettings
+from streams.settings import Settings, ShiftSettings
 from streams.shop import Shop, ShopShift, Truth, Weeks, weeks_people
 from streams.shop.shop import Message
 from streams.storage.client import connect
@@ -49,8 +49,8 @@ EPISODES = (
 DAYS = 54
 PER_HOUR = 5_000
 END_US = 1_785_715_200_000_000  # a Monday, 00:00 UTC
-#: Of the road, by the wall: topics keep so long; events and blocks that may wait; hours that wait for vectors.
-_KEPT_S, _AHEAD_EVENTS, _AHEAD_BLOCKS, _FIRST_HOURS = 240, 50_000, 100, 48
+#: Events and blocks that may wait on the road; hours after which it waits for vectors.
+_AHEAD_EVENTS, _AHEAD_BLOCKS, _FIRST_HOURS = 50_000, 100, 48
 _PSI, _PATIENCE_S = 0.1, 3_600.0
 
 #: (hour in which something is told, hour in which that is over)
@@ -85,21 +85,16 @@ def offline(seed: int) -> tuple[np.ndarray, list[Alarm]]:
 def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
     """Send the weeks of a seed down the road; return people per hour and segment, and what was told.
 
-    The embedded broker writes all that it holds to disk each second, so topics keep a few minutes and what is sent
-    keeps to what is read. Vectors take seconds of the wall, which are days here: the first days wait for them.
+    The embedded broker writes all that it holds to disk each second, so what was read is dropped and what is sent keeps
+    to what is read. Vectors take seconds of the wall, which are days here: the first days wait for them.
     """
     weeks = simulated(seed)
     with tempfile.TemporaryDirectory(prefix="userprism-shifts-", ignore_cleanup_errors=True) as folder:
-        settings = Settings(
-            data_dir=str(Path(folder) / "data"),
-            kafka=KafkaSettings(clicks_retention_s=_KEPT_S),
-            dedup=DedupSettings(window_s=_KEPT_S // 2),
-            shifts=ShiftSettings(silence_s=0),
-        )
-        with Supervisor(settings, stop=threading.Event()) as stack:
-            stack.start_roles(env=_env(settings))
+        settings = Settings(data_dir=str(Path(folder) / "data"))
+        role_args = ["--data-dir", settings.data_dir]
+        with Supervisor(settings, role_args=role_args, stop=threading.Event()) as stack:
+            stack.start_roles(env={"USERPRISM_SHIFTS__SILENCE_S": "0"})
             stack.wait_ready(300.0)
-            _keep_briefly(stack.settings)
             started = time.monotonic()
             hours = weeks.events(Truth())
             events = publish(stack.settings, islice(hours, _FIRST_HOURS))
@@ -136,37 +131,30 @@ def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
     )
 
 
-def _keep_briefly(settings: Settings) -> None:
-    """Let the broker forget events soon after they were read."""
-    admin = AdminClient(client_config(settings))
-    briefly = ConfigEntry("retention.ms", str(_KEPT_S * 1000), incremental_operation=AlterConfigOpType.SET)
-    topic = ConfigResource(ConfigResource.Type.TOPIC, settings.kafka.events_topic, incremental_configs=[briefly])
-    for future in admin.incremental_alter_configs([topic]).values():
-        future.result()
-
-
 def _at_the_roads_pace(stack: Supervisor, hours: Iterable[list[Message]]) -> Iterator[list[Message]]:
-    """Yield hour after hour, each once the road has nearly come to the one before."""
-    settings = stack.settings
+    """Yield hour after hour, each once the road has nearly come to the one before; a day later its records go."""
+    settings, topics = stack.settings, stack.settings.kafka.topics
+    admin = AdminClient(client_config(settings))
     with (
-        closing(GroupLag(settings, "intake", settings.kafka.topics.events)) as raw,
-        closing(GroupLag(settings, "profiler", settings.kafka.topics.clicks, committed=False)) as blocks,
+        closing(GroupLag(settings, "intake", topics.events)) as raw,
+        closing(GroupLag(settings, "profiler", topics.clicks, committed=False)) as blocks,
     ):
-        for hour in hours:
+        for number, hour in enumerate(hours):
             while raw.records() > _AHEAD_EVENTS or blocks.records() > _AHEAD_BLOCKS:
                 stack.check()
                 time.sleep(0.05)
+            if number % 24 == 0:
+                for group, topic in (("intake", topics.events), ("profiler", topics.clicks)):
+                    _drop_what_was_read(settings, admin, group, topic)
             yield hour
 
 
-def _env(settings: Settings) -> dict[str, str]:
-    """Return what roles have to know that no file says."""
-    return {
-        "USERPRISM_DATA_DIR": settings.data_dir,
-        "USERPRISM_KAFKA__CLICKS_RETENTION_S": str(settings.kafka.clicks_retention_s),
-        "USERPRISM_DEDUP__WINDOW_S": str(settings.dedup.window_s),
-        "USERPRISM_SHIFTS__SILENCE_S": str(settings.shifts.silence_s),
-    }
+def _drop_what_was_read(settings: Settings, admin: AdminClient, group: str, topic: str) -> None:
+    places = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
+    with closing(Consumer({**client_config(settings), "group.id": f"{settings.kafka.prefix}.{group}"})) as consumer:
+        read = [place for place in consumer.committed(places, 10.0) if place.offset > 0]
+    for future in admin.delete_records(read).values() if read else ():
+        future.result()
 
 
 def _told(settings: Settings) -> list[dict[str, Any]]:
