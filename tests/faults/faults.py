@@ -82,8 +82,8 @@ FAULTS = (
     Fault("profiler frozen past its session", _freeze("profiler", 9.0), "profiler"),
     Fault("intake frozen past its transaction", _freeze("intake", 12.0), "intake"),
     Fault("ClickHouse frozen for 4 s", _freeze("ClickHouse", 4.0), "profiler"),
-    Fault("ClickHouse away for 60 s", _away("ClickHouse", 60.0), "profiler"),
-    Fault("broker frozen for 60 s", _freeze("broker", 60.0), "any"),
+    Fault("ClickHouse away for 60 s", _away("ClickHouse", 60.0), "profiler", rounds_a_stack=5),
+    Fault("broker frozen for 60 s", _freeze("broker", 60.0), "any", rounds_a_stack=5),
     Fault("late block, refused by the lease", _REFUSED.strike, "profiler", around=_REFUSED.around),
     Fault("late block, no lease", _HARMLESS.strike, "profiler", around=_HARMLESS.around, lease=False),
     Fault("two profilers under one id", Twin("profiler").strike, "profiler"),
@@ -94,5 +94,12 @@ FAULTS = (
     Fault("clocks of the roles jump by an hour", _CLOCK.strike, "any", around=_CLOCK.around),
 )
 
-#: Of these `make test` runs a few rounds each.
-SHORT = ("kill -9 of the profiler", "kill -9 of intake", "kill -9 of ClickHouse", "SIGTERM of the profiler")
+#: `make test` strikes with these in turn on one stack; small transactions keep intake at work for all of them.
+_IN_TEST = ("kill -9 of the profiler", "kill -9 of intake", "kill -9 of ClickHouse", "SIGTERM of the profiler")
+SHORT = Fault(
+    "one of each",
+    _signal(_KILL),
+    events_a_round=3_000,
+    batch_events=100,
+    turns=tuple(fault for fault in FAULTS if fault.name in _IN_TEST),
+)

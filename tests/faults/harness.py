@@ -15,7 +15,7 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 
 from streams.embedded.backoff import Backoff
-from streams.embedded.supervisor import Supervisor
+from streams.embedded.supervisor import ROLES, Supervisor
 from streams.kafka import PADDING_HEADER, headers_of
 from streams.lag import GroupLag
 from streams.records import records_until_end
@@ -36,6 +36,8 @@ _LOOK_FOR_WORK_S = 0.02
 #: A strike waits so long for its victim to be seen at work, and hits when it is seen for the so-manieth time at most.
 _WORK_WITHIN_S, _SIGHTINGS = 6.0, 6
 _TO_BE_ENCODED = 100
+#: All that write; pages only read, and take longest to start.
+_ROLES = tuple(role for role in ROLES if role != "web")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,12 @@ class Fault:
         and the directory; gives what is added to the environment of all roles).
     lease : bool
         Whether profilers hold one.
+    turns : tuple of faults, optional
+        Strike with these instead, one a round in their order, each with its own victim.
     events_a_round, batch_events : int
         How much work there is, and how much of it intake puts into one transaction.
+    rounds_a_stack : int
+        How many a stack takes before it is compared: starting one costs as much as some rounds.
     broker_loses : bool
         Whether the broker itself may lose input that it acknowledged: counted by itself then.
     """
@@ -70,6 +76,8 @@ class Fault:
     batch_events: int = 20_000
     lease: bool = True
     broker_loses: bool = False
+    turns: tuple[Fault, ...] = ()
+    rounds_a_stack: int = 20
 
 
 @dataclass
@@ -93,14 +101,18 @@ class Outcome:
     recovery_s: float = 0.0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
+    #: what landed -> how often
+    kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Outcome, seed: int) -> None:
-        """Count another run of the same fault in."""
+        """Count another run of the same fault in; its problems are told with what makes that run again."""
         for name in ("rounds", "landed", "lost", "doubled", "broker_lost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.recovery_s = max(self.recovery_s, other.recovery_s)
         self.seconds = round(self.seconds + other.seconds, 1)
-        self.problems += [f"seed {seed}: {problem}" for problem in other.problems]
+        self.kinds += other.kinds
+        wrong = other.problems or (["counts differ"] if other.lost or other.doubled else [])
+        self.problems += [f"--rounds {other.rounds} --seed {seed}: {problem}" for problem in wrong]
 
     @property
     def good(self) -> bool:
@@ -173,7 +185,9 @@ class Wounds:
             lag.close()
 
 
-def run_fault(fault: Fault, folder: Path, *, rounds: int, seed: int) -> Outcome:
+def run_fault(
+    fault: Fault, folder: Path, *, rounds: int, seed: int, after_round: Callable[[], None] = lambda: None
+) -> Outcome:
     """Strike `rounds` times while a known log goes down the road, wait until all has arrived, and compare."""
     settings = Settings(
         data_dir=str(folder),
@@ -193,15 +207,16 @@ def run_fault(fault: Fault, folder: Path, *, rounds: int, seed: int) -> Outcome:
     with ExitStack() as held:
         held.enter_context(fault.before(folder))
         stack = held.enter_context(
-            Supervisor(settings, role_args=["--data-dir", str(folder)], stop=threading.Event())
+            Supervisor(settings, roles=_ROLES, role_args=["--data-dir", str(folder)], stop=threading.Event())
         )
         env |= held.enter_context(fault.around(stack, folder))
         stack.start_roles(env=env)
         stack.wait_ready(_PATIENCE_S)
         wounds = Wounds(stack, random.Random(seed), folder, env)
         with wounds.watched():
-            for messages in log.chunks(fault.events_a_round):
-                _round(fault, wounds, messages, outcome)
+            for number, messages in enumerate(log.chunks(fault.events_a_round)):
+                _round(fault.turns[number % len(fault.turns)] if fault.turns else fault, wounds, messages, outcome)
+                after_round()
             _settle(wounds)
             _compare(stack.settings, log, fault, outcome)
         outcome.problems += wounds.notes
@@ -245,7 +260,9 @@ def _round(fault: Fault, wounds: Wounds, messages: list[Message], outcome: Outco
     before = _accepted(settings)
     at_work = _await_work(wounds, sender.is_alive)
     struck_at = time.monotonic()
-    outcome.landed += fault.strike(wounds) and at_work
+    if fault.strike(wounds) and at_work:
+        outcome.landed += 1
+        outcome.kinds[fault.name] += 1
     _wait_for_stack(wounds, lambda: _accepted(settings) > before or not (sender.is_alive() or wounds.at_work("any")))
     outcome.recovery_s = max(outcome.recovery_s, round(time.monotonic() - struck_at, 1))
     sender.join(_PATIENCE_S)

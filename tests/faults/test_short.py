@@ -1,22 +1,50 @@
-"""The short set: a real signal in the middle, nothing lost, nothing twice."""
+"""The short set: real signals in the middle, nothing lost, nothing twice; and what the long set says of its rows."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-import pytest
-
+from tests.faults.__main__ import named, pieces_of
 from tests.faults.faults import FAULTS, SHORT
-from tests.faults.harness import Fault, run_fault
+from tests.faults.harness import Outcome, run_fault
 from tests.faults.known_log import KnownLog
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in SHORT], ids=lambda fault: fault.name)
-def test_nothing_is_lost_and_nothing_twice(fault: Fault, tmp_path: Path) -> None:
-    outcome = run_fault(fault, tmp_path / "data", rounds=2, seed=11)
+def test_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
+    outcome = run_fault(SHORT, tmp_path / "data", rounds=2 * len(SHORT.turns), seed=11)
 
-    assert outcome.landed > 0
+    assert set(outcome.kinds) == {fault.name for fault in SHORT.turns}
     assert (outcome.lost, outcome.doubled, outcome.problems) == (0, 0, [])
+
+
+def test_a_row_is_all_its_stacks_and_names_the_one_that_went_wrong() -> None:
+    row = Outcome("f")
+    row.add(Outcome("f", 20, landed=19, kinds=Counter(f=19)), seed=1)
+    assert row.good
+
+    row.add(Outcome("f", 5, landed=5, lost=1, kinds=Counter(f=5)), seed=21)
+
+    assert (row.rounds, row.landed, row.lost, row.kinds) == (25, 24, 1, Counter(f=24))
+    assert row.problems == ["--rounds 5 --seed 21: counts differ"]
+    assert not row.good
+    assert not Outcome("f", 5).good  # nothing landed
+
+
+def test_pieces_are_all_the_rounds_each_with_a_seed_of_its_own() -> None:
+    pieces = pieces_of(FAULTS, rounds=200, seed=1, tenth=True)
+
+    rounds = Counter[int]()
+    for piece in pieces:
+        rounds[piece.fault] += piece.rounds
+        assert piece.rounds <= FAULTS[piece.fault].rounds_a_stack
+    assert rounds == {place: 200 if place == 0 else 20 for place in range(len(FAULTS))}
+    assert len({(piece.fault, piece.seed) for piece in pieces}) == len(pieces)
+
+
+def test_a_fault_named_in_full_is_that_one() -> None:
+    assert [FAULTS[place].name for place in named("kill -9 of intake")] == ["kill -9 of intake"]
+    assert len(named("intake")) > 3
 
 
 def test_the_oracle_knows_its_log() -> None:
