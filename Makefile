@@ -16,7 +16,7 @@ demo: setup
 	$(BIN)/userprism demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.ready
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Every page in Chromium, light, dark and on a phone; its pictures are kept in ci-output/pages.
 look: $(VENV)/.dev $(VENV)/.ready
