@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -60,7 +61,8 @@ def test_a_restart_keeps_ports_passwords_and_data(home: Settings) -> None:
         with connect(before) as client:
             client.command("INSERT INTO cluster_facts (name, value) VALUES ('planet', 'Mars')")
     with Supervisor(home) as stack:
-        assert stack.settings == before
+        # the page's port is everybody's: another stack may have it by now
+        assert msgspec.structs.replace(stack.settings, web=before.web) == before
         with connect(before) as client:
             rows = client.query("SELECT value FROM cluster_facts WHERE name = 'planet'").result_rows
         assert rows == [("Mars",)]
