@@ -20,6 +20,8 @@ HOURS_A_DAY = 24
 KEPT_DAYS = 35
 #: Intervals that hold people counted under the model before a fit and under the one after it.
 MIXED = 2
+#: Fits between two intervals that are followed from segment to segment.
+_MOST_FITS = 4
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ class History:
         """Return last intervals of the windows that one of `width` intervals ending with `number` is compared with.
 
         The same time of the last 7 days; from two weeks of history on the same time of the week twice. Windows with an
-        alert in them are passed over for older ones, and where those don't suffice for other days.
+        alert in them are passed over for older ones, and where those don't suffice for other days, if a week of them is
+        known.
         """
         day = self._a_day
         if number - self.first < 7 * day:
@@ -126,9 +129,11 @@ class History:
         if len(usable) >= min(2, len(steps)):
             return usable
         weekly = len(steps) == 2
-        older = [*(range(21, KEPT_DAYS, 7) if weekly else ()), *range(1, 15)]
-        further = [end for end in self._usable(number, width, older) if end not in usable]
-        return (usable + further)[: 2 if weekly else 7]
+        usable += self._usable(number, width, list(range(21, KEPT_DAYS, 7)) if weekly else [])
+        others = [end for end in self._usable(number, width, list(range(1, 15))) if end not in usable]
+        if weekly and len(usable) < 2 and len(usable) + len(others) < 7:
+            return []  # so few days say nothing about those of the other kind
+        return (usable + others)[: 2 if weekly else 7]
 
     def _usable(self, number: int, width: int, days: list[int]) -> list[int]:
         ends = [number - step * self._a_day for step in days]
@@ -179,9 +184,25 @@ class History:
         for at, known in self._intervals.items():
             active: dict[int, float] = {}
             for segment, count in known.active.items():
-                targets = went.get(segment) or {segment: 1.0}
-                whole = sum(targets.values())
-                for target, part in targets.items():
-                    active[target] = active.get(target, 0.0) + count * part / whole
+                for target, part in _whereto(segment, went, sizes).items():
+                    active[target] = active.get(target, 0.0) + count * part
             known.active = active
             self._carried[at] = min(1.0, self._carried.get(at, 0.0) + moved)
+            if sizes and any(count and segment >= 0 and segment not in sizes for segment, count in active.items()):
+                self.exclude(at)  # of some nobody said where they went: they would all be missing now
+
+
+def _whereto(segment: int, went: Mapping[int, Mapping[int, float]], sizes: Mapping[int, int]) -> dict[int, float]:
+    """Return the parts of a segment's people by where fits took them; several, where a few followed upon each other."""
+    parts = {segment: 1.0}
+    for step in range(_MOST_FITS):
+        on: dict[int, float] = {}
+        for here, part in parts.items():
+            targets = went.get(here) if step == 0 or here not in sizes else None
+            whole = sum((targets or {here: 1.0}).values())
+            for target, people in (targets or {here: 1.0}).items():
+                on[target] = on.get(target, 0.0) + part * people / whole
+        if on == parts:
+            break
+        parts = on
+    return parts

@@ -50,7 +50,7 @@ DAYS = 54
 PER_HOUR = 5_000
 END_US = 1_785_715_200_000_000  # a Monday, 00:00 UTC
 #: Events and blocks that may wait on the road; hours after which it waits for vectors.
-_AHEAD_EVENTS, _AHEAD_BLOCKS, _FIRST_HOURS = 50_000, 100, 48
+_AHEAD_EVENTS, _AHEAD_BLOCKS, _FIRST_HOURS = 50_000, 1_500, 48
 _PSI, _PATIENCE_S = 0.1, 3_600.0
 
 #: (hour in which something is told, hour in which that is over)

@@ -121,6 +121,33 @@ def test_partitions_that_are_hours_apart_at_a_fit_are_no_shift_then_or_a_week_la
     assert told == []
 
 
+def fits_between(told_moves: dict[str, dict[int, int]]) -> Told:
+    """Judge weeks in which ids 0.. become 20.. by two fits within one hour, of which the moves are told."""
+    counts = weeks(24, 10)
+    at = 15 * 24 + 7
+    lookout = Lookout("interest", ShiftSettings(), lambda _: {20 + i: 1_000 for i in range(PERSONAS)})
+    told: Told = []
+    for hour in range(len(counts)):
+        ids, version = (range(PERSONAS), 1) if hour < at else (range(20, 20 + PERSONAS), 3)
+        rows = rows_of(hour, counts[hour], ids, version)
+        if hour == at:
+            rows = rows_of(hour, counts[hour], ids, version, **told_moves)
+            rows += rows_of(hour, [0] * PERSONAS, range(10, 10 + PERSONAS), version, **told_moves)
+        lookout.take(rows, [1, 2, 3])
+        told += [(n, alerts) for n, alerts in lookout.judge_until(hour) if alerts and hour >= at]
+    return told
+
+
+def test_two_fits_in_an_hour_are_followed_one_after_the_other() -> None:
+    first = {f"to_{10 + i}": {i: 1_000} for i in range(PERSONAS)}
+    second = {f"to_{20 + i}": {10 + i: 1_000} for i in range(PERSONAS)}
+    assert fits_between(first | second) == []
+
+
+def test_a_fit_of_which_not_all_is_known_is_no_shift() -> None:
+    assert fits_between({f"to_{20 + i}": {10 + i: 1_000} for i in range(PERSONAS)}) == []
+
+
 @pytest.mark.parametrize("seed", [6, 7, 8])
 def test_a_weekend_is_no_shift_where_the_last_weekends_tell_nothing(seed: int) -> None:
     """Hours in which an alert fired are no baseline: other days stand in, and a Saturday is none of them."""
