@@ -26,11 +26,13 @@ class Silence:
         return self.starts_at <= now < self.ends_at
 
 
-def silences(client: Client) -> list[Silence]:
-    """Return all silences, those that ended first."""
+def silences(client: Client, *, until: datetime | None = None) -> list[Silence]:
+    """Return silences, those that end first in front; with `until` only those that last longer than to that time."""
     rows = client.query(
         "SELECT silence_id, matchers, toUnixTimestamp64Milli(starts_at), toUnixTimestamp64Milli(ends_at), comment "
-        "FROM alert_silences FINAL ORDER BY ends_at, silence_id"
+        "FROM alert_silences FINAL WHERE ends_at > fromUnixTimestamp64Milli({until:Int64}) "
+        "ORDER BY ends_at, silence_id",
+        parameters={"until": int(until.timestamp() * 1000) if until else 0},
     ).result_rows
     return [Silence(name, matchers, _time(begin), _time(end), comment) for name, matchers, begin, end, comment in rows]
 
@@ -38,7 +40,7 @@ def silences(client: Client) -> list[Silence]:
 def silences_now(client: Client) -> list[Mapping[str, str]]:
     """Return the matchers of the silences that hold now."""
     now = datetime.now(UTC)
-    return [silence.matchers for silence in silences(client) if silence.holds(now)]
+    return [silence.matchers for silence in silences(client, until=now) if silence.holds(now)]
 
 
 def save_silence(client: Client, silence_id: str, matchers: Mapping[str, str], for_s: float, comment: str) -> None:
