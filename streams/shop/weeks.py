@@ -169,13 +169,15 @@ class Weeks:
         n = int(self._mean * (1 + 0.5 * np.sin(2 * np.pi * (hour % 24 - 8) / 24)))
         drawn = random.dirichlet(self.shares(hour) * max(n - _BURSTS, 1) / (_BURSTS - 1))
         counts = random.multinomial(n, drawn).tolist()
+        for who, count in zip(self._who, counts, strict=True):
+            self._require_enough(who, count, n)
         chosen = [
-            random.choice(who, self._some_of(who, count, n), replace=False, p=habit)
+            random.choice(who, count, replace=False, p=habit)
             for who, habit, count in zip(self._who, self._habit, counts, strict=True)
         ]
         return np.concatenate(chosen)
 
-    def _some_of(self, who: np.ndarray, count: int, n: int) -> int:
+    def _require_enough(self, who: np.ndarray, count: int, n: int) -> None:
         if count > len(who) // 2:  # who comes would not be who was to come: a shift would be smaller than was asked
             people = len(self._shop.personas)
             msg = (
@@ -183,7 +185,6 @@ class Weeks:
                 f"{len(who):,}. Shop(people={weeks_people(self._mean):,}) has enough"
             )
             raise InputError(msg)
-        return count
 
     def _weekday(self, hour: int) -> int:
         return int((self.begin_us // _HOUR_US + hour) // 24 + 3) % 7
