@@ -25,11 +25,11 @@ from confluent_kafka.admin import AdminClient
 from river.drift import ADWIN
 
 from streams.control.lookout import Lookout
+from streams.demo.run import wait_for_arrival
 from streams.embedded.supervisor import Supervisor
 from streams.kafka import client_config, end_offsets
 from streams.lag import GroupLag
 from streams.replay.publish import publish
-from streams.serving import Arrival
 from streams.settings import Settings, ShiftSettings
 from streams.shop import Shop, ShopShift, Truth, Weeks, weeks_people
 from streams.shop.shop import Message
@@ -98,11 +98,7 @@ def through_the_stack(seed: int) -> tuple[np.ndarray, list[Alarm]]:
             started = time.monotonic()
             hours = weeks.events(Truth())
             events = publish(stack.settings, islice(hours, _FIRST_HOURS))
-            arrival = Arrival(stack.settings)
-            while not arrival.settled(arrival.lag()):
-                stack.check()
-                time.sleep(0.25)
-            arrival.close()
+            wait_for_arrival(stack, stack.settings, "first days", events, threading.Event())
             progress(f"seed {seed}: vectors are there after {time.monotonic() - started:.0f} s")
             events += publish(stack.settings, _at_the_roads_pace(stack, hours))
             last = weeks.begin_us // 3_600_000_000 + DAYS * 24 - 2
