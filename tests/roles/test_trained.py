@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -79,7 +80,7 @@ def test_a_running_profiler_takes_a_trained_model_and_a_restarted_one_keeps_it(o
 def test_a_rollback_brings_the_model_before_and_another_one_the_model_after(
     own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def models(*arguments: str) -> dict[str, object]:
+    def models(*arguments: str) -> dict[str, Any]:
         return command(own, monkeypatch, *arguments, group="models")
 
     def use(space: str) -> np.ndarray:
@@ -129,7 +130,7 @@ def test_a_rollback_brings_the_model_before_and_another_one_the_model_after(
         taken = models("rollback")
         assert (taken["version"], taken["space_id"], taken["before"]) == (7, "", "item2vec/other")
         np.testing.assert_array_equal(use(""), without)
-        told = [(row["version"], row["kind"], row["counts"]) for row in models("list")["models"]]  # type: ignore[attr-defined]
+        told = [(row["version"], row["kind"], row["counts"]) for row in models("list")["models"]]
         assert told == [(7, "none", False), (6, "anomaly", True), (1, "item2vec", False)]
         with pytest.raises(InputError, match="no model of baskets has version 6; there are 7, 1"):
             models("rollback", "--to", "6")
