@@ -7,7 +7,6 @@ which stops them in the right order instead of having broker and roles fall over
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -26,17 +25,9 @@ _LAUNCHER = Path(__file__).with_name("launch.py")
 #: The death signal follows the *thread* that forked, so all forks happen on one thread that lives as long as we do.
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork")
 
-#: Ports that Linux, macOS and Windows don't give to outgoing connections.
-_LOWEST_PORT, _PORTS, _TRIES = 20_000, 12_000, 20
-
 def free_port(preferred: int = 0) -> int:
-    """Return `preferred` if it can be bound on loopback, else a port that can.
-
-    Below those that the kernel gives to connections, where one can be: an engine that is away for a moment finds its
-    port again.
-    """
-    tried = (_LOWEST_PORT + secrets.randbelow(_PORTS) for _ in range(_TRIES))
-    for port in (*([preferred] if preferred else []), *tried, 0):
+    """Return `preferred` if it can be bound on loopback, else a port that can."""
+    for port in (preferred, 0) if preferred else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
