@@ -1,10 +1,11 @@
 """Alertmanager's webhook payload, version 4: what receivers made for Prometheus understand already.
 
-Field by field: tests/control/webhook.json. Source of the schema: Prometheus, "Alerting configuration", webhook_config.
+Field by field: tests/control/webhook.json, and what it was compared with: tests/control/webhook.md.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +30,8 @@ def payload(
     receiver: str, group: Mapping[str, str], alerts: Sequence[StoredAlert], external_url: str = ""
 ) -> dict[str, Any]:
     """Return the object that is posted for one group of alerts, at least one."""
-    pairs = ", ".join(f'{name}="{group[name]}"' for name in sorted(group))
+    pairs = ", ".join(sorted(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in group.items()))
+    annotations = [{**alert.annotations, **_sure(alert)} for alert in alerts]
     return {
         "version": "4",
         "groupKey": "{}:{" + pairs + "}",
@@ -38,19 +40,19 @@ def payload(
         "receiver": receiver,
         "groupLabels": dict(group),
         "commonLabels": _common([alert.labels for alert in alerts]),
-        "commonAnnotations": _common([alert.annotations for alert in alerts]),
+        "commonAnnotations": _common(annotations),
         "externalURL": external_url,
         "alerts": [
             {
                 "status": alert.status,
                 "labels": dict(alert.labels),
-                "annotations": {**alert.annotations, **_sure(alert)},
+                "annotations": notes,
                 "startsAt": _time(alert.starts_at_us),
                 "endsAt": _time(alert.ends_at_us) if alert.ends_at_us else _NEVER,
                 "generatorURL": external_url,
                 "fingerprint": alert.fingerprint,
             }
-            for alert in alerts
+            for alert, notes in zip(alerts, annotations, strict=True)
         ],
     }
 
@@ -65,4 +67,7 @@ def _common(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _time(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    """Return a time as Go's RFC3339Nano has it: no more digits of a second than there are."""
+    seconds, rest_us = divmod(at_us, 1_000_000)
+    digits = f".{rest_us:06}".rstrip("0").rstrip(".")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + digits + "Z"

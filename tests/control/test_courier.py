@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.control.book import fingerprint
 from streams.control.courier import Courier
 from streams.control.webhook import payload
 from streams.settings import ControlSettings, Settings, WebhookSettings
@@ -81,11 +82,21 @@ def courier(settings: Settings, receiver: Receiver, *networks: str, **webhook: A
 
 
 def test_the_payload_is_alertmanagers_field_by_field() -> None:
+    """Compared with documentation and source as `webhook.md` says."""
     golden = json.loads(Path(__file__).with_name("webhook.json").read_text(encoding="utf-8"))
-    labels = {"alertname": "SegmentShareShift", "segmentation": "interest"}
-    found = payload("ops", labels, [ALERT, replace(OVER, fingerprint="1")], "https://segments.example.com")
+    group = {"alertname": "SegmentDrift", "segmentation": 'of "interest"'}
+    labels = {**group, "severity": "warning"}
+    first, second = ({**labels, "segment": segment} for segment in ("4", "5"))
+    fires = replace(ALERT, labels=first, fingerprint=fingerprint(first))
+    over = replace(
+        OVER, labels=second, fingerprint=fingerprint(second), annotations={"summary": "down"}, size=0.1,
+        ends_at_us=OVER.ends_at_us + 250_000,
+    )  # fmt: skip
+    found = payload("ops", group, [fires, over], "https://segments.example.com")
     assert found == golden
     assert list(found) == list(golden)
+    assert payload("ops", group, [over])["status"] == "resolved"
+    assert payload("ops", group, [over])["commonAnnotations"] == golden["alerts"][1]["annotations"]
 
 
 def test_nothing_is_lost_and_nothing_is_told_twice(
