@@ -17,16 +17,13 @@ from streams.errors import InputError
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.alerts import firing_alerts
-from tests.control.test_detection import AT, BEGIN, fill
+from tests.control.test_detection import AT, BEGIN, fill, first_fit
 
 
 def begin(settings: Settings) -> None:
     initialise(settings)
     with connect(settings) as client:
-        names = "segmentation model_version cause segments learned inertia space_id layout snapshot"
-        client.insert(
-            "model_versions", [["interest", 1, "first fit", [0], 1, 0.0, "", 0, b""]], column_names=names.split()
-        )
+        first_fit(client)
 
 
 def test_history_judged_again_says_what_was_told_and_other_knobs_say_less(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -37,8 +38,13 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.wait_s, self.location = 200, 0.0, ""
         self.bodies: list[dict[str, Any]] = []
+        self.taken: list[dict[str, Any]] = []  # those it said 200 to, before the sender had gone
         self.secrets: list[str | None] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
 
     @property
     def url(self) -> str:
@@ -56,7 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.end_headers()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.end_headers()
+            if self.server.status == 200 and not self.server.wait_s:
+                self.server.taken.append(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -66,8 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 def receiver() -> Iterator[Receiver]:
     server = Receiver()
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 def courier(settings: Settings, receiver: Receiver, *networks: str, **webhook: Any) -> Courier:
@@ -130,8 +138,7 @@ def test_nothing_is_lost_and_nothing_is_told_twice(
     assert set(receiver.secrets) == {SECRET}
     assert SECRET not in caplog.text + repr(ours._settings)
     assert "token-in-path" not in caplog.text
-    elsewhere.shutdown()
-    elsewhere.server_close()
+    elsewhere.close()
 
 
 def test_private_addresses_slow_receivers_silences_repeats(settings: Settings, receiver: Receiver) -> None:
@@ -161,5 +168,4 @@ def test_private_addresses_slow_receivers_silences_repeats(settings: Settings, r
     assert slow.deliver() == 0  # its own patience is short
     slow.halt.set()
     slow.join(20)
-    quick.shutdown()
-    quick.server_close()
+    quick.close()
