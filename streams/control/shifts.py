@@ -8,7 +8,7 @@ what is told again carries the same fingerprint and begin.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -59,6 +59,7 @@ class Detection:
         self._settings = settings
         self._lookouts: dict[str, Lookout] = {}
         self._silent: dict[str, Book] = {}
+        self._moved: dict[tuple[str, int], Mapping[str, tuple[float, float]]] = {}
         self._outbox: Outbox | None = None
 
     def look(self) -> int:
@@ -153,7 +154,15 @@ class Detection:
         if not alerts:
             return 0
         knobs = self._settings.shifts
-        whole = [replace(alert, moved=what_moved(client, alert, knobs.interval_s)) for alert in alerts]
+        whole = []
+        for alert in alerts:
+            key = alert.fingerprint, alert.starts_at_us
+            moved = self._moved.get(key, alert.moved)  # what is over says what it was about
+            if alert.status == "firing":
+                moved = self._moved[key] = what_moved(client, alert, knobs.interval_s) or moved
+            else:
+                self._moved.pop(key, None)
+            whole.append(replace(alert, moved=moved))
         save_alerts(client, whole)
         self._outbox = self._outbox or Outbox(self._settings)
         for alert in whole:
