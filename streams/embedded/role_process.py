@@ -63,6 +63,7 @@ class RoleProcess:
         self._ready = False
         self._child: ChildProcess | None = None
         self._started_at = self._start_again_at = 0.0
+        self._waits_for: RoleProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -81,6 +82,10 @@ class RoleProcess:
         self._ready = False
         self._started_at = time.monotonic()
 
+    def start_after(self, other: RoleProcess) -> None:
+        """Start in a `check` once another role has said that it is ready."""
+        self._waits_for = other
+
     def check(self, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         """Notice that it is ready or dead, and start it again when it is time.
 
@@ -92,7 +97,9 @@ class RoleProcess:
         if self.failure is not None:
             return
         if self._child is None:
-            if time.monotonic() >= self._start_again_at:
+            if self._waits_for is not None and self._waits_for.ready:
+                self._waits_for = None
+            if self._waits_for is None and time.monotonic() >= self._start_again_at:
                 self._start_again()
             return
         if not self._ready:
@@ -102,13 +109,14 @@ class RoleProcess:
             self._died(self._child, status)
 
     def _start_again(self) -> None:
+        lived = self._started_at > 0.0
         try:
             self.start()
         except UnavailableError as error:
             _log.warning("role %s can't start yet: %s", self.name, error)
             self._start_again_at = time.monotonic() + _PUT_OFF_S
         else:
-            self.restarts += 1
+            self.restarts += lived
 
     def stop(self, timeout_s: float) -> None:
         """Stop the process; SIGKILL after `timeout_s`."""

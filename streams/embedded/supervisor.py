@@ -165,6 +165,8 @@ class Supervisor:
     def start_roles(self, names: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> None:
         """Start roles; those that run already are left alone.
 
+        A second process of a kind starts in a `check` or `wait_ready`, once the first is ready.
+
         Parameters
         ----------
         names : sequence of str, optional
@@ -183,8 +185,7 @@ class Supervisor:
                     {**self._addresses(), **instance, **(env or {})},
                     partial(self._before_life_of_intake, number) if kind == _FIRST_TO_STOP else dict,
                 )
-                self._roles[name] = role
-                role.start()
+                self._start(role)
 
     def stop_roles(self, names: Sequence[str] | None = None) -> None:
         """Stop roles (all by default), intake first, the rest side by side."""
@@ -315,6 +316,14 @@ class Supervisor:
             self._home.padding_due = False
         settle_transactions(self._settings, self._home.transactional_ids())
 
+    def _start(self, role: RoleProcess) -> None:
+        self._roles[role.name] = role
+        first = self._roles.get(role.name.partition("-")[0])
+        if first is None or first is role or first.ready:
+            role.start()
+        else:  # two that join an empty group one after the other can wait for ever (docs/adr/0003)
+            role.start_after(first)
+
     def _before_life_of_intake(self, number: str) -> dict[str, str]:
         """End what this intake's lives before left open, and let it write under an id that has never aborted.
 
@@ -349,9 +358,8 @@ class Supervisor:
             self.stop_roles()
             if not self._broker_is_right_again(self._broker):
                 return
-            for name, role in running.items():
-                self._roles[name] = role
-                role.start()
+            for role in running.values():
+                self._start(role)
 
     def _broker_is_right_again(self, broker: Broker) -> bool:
         """Start it and put it right, again when an engine dies meanwhile; False if a stop was asked for."""

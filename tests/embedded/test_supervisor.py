@@ -228,7 +228,9 @@ def test_several_processes_of_a_role_have_ids_of_their_own_and_leave_each_other_
     }
     with Supervisor(home, tuple(IDS), counts={"intake": 2, "profiler": 3}, role_command=commands(home, **scripts)) as s:
         s.start_roles()
+        assert [name for name, role in s.roles.items() if role.pid is None] == ["profiler-1", "profiler-2", "intake-1"]
         s.wait_ready(60)
+        assert [role.restarts for role in s.roles.values()] == [0] * 5
         assert list(s.roles) == ["profiler", "profiler-1", "profiler-2", "intake", "intake-1"]
         statuses = read_statuses(home.run_dir)
         assert sorted(statuses) == ["intake-0", "intake-1", "profiler-0", "profiler-1", "profiler-2"]

@@ -67,6 +67,8 @@ def profilers(settings: Settings, *names: str) -> Iterator[list[Running]]:
     try:
         for name in names:
             running.append(Running(settings, name))
+            if len(names) > 1:  # as the supervisor does: two that join an empty group at once may wait for ever
+                until(lambda: running[-1].owned, running, f"{name} is in the group")
         yield running
     finally:
         for one in running:
