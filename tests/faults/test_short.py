@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.__main__ import named, pieces_of
 from tests.faults.faults import FAULTS, SHORT
 from tests.faults.harness import Outcome, run_fault
 from tests.faults.known_log import KnownLog
+from tests.faults.table import named, pieces_of
 
 
 def test_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:

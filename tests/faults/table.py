@@ -1,4 +1,4 @@
-"""`python -m tests.faults --rounds 200 --seed 1`: every fault, as one table and one JSON line; exit 1 on any loss.
+"""Every fault, as one table and one JSON line: `python -m tests.faults --rounds 200 --seed 1`; exit 1 on any loss.
 
 A row's rounds are cut into pieces, each on a stack and with a seed of its own, compared with the oracle at its end.
 Some stacks run side by side: most faults wait for something. Recovery is what it takes beside the others, then;
@@ -11,7 +11,9 @@ import argparse
 import json
 import logging
 import multiprocessing
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,8 +29,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streams.embedded.launch import die_with
 from tests.faults.faults import FAULTS
 from tests.faults.harness import Fault, Outcome, run_fault
+
+__all__ = ["main", "named", "pieces_of"]
 
 #: Stacks at once on two cores: a round is mostly a process that starts on one of them, or a wait.
 _JOBS = 3
@@ -97,7 +102,7 @@ def _run(pieces: Sequence[Piece], jobs: int, seconds: float, console: Console) -
     columns = TextColumn("rounds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with (
         Progress(*columns, console=console) as bar,
-        ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(done_rounds,)) as pool,
+        ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(os.getpid(), done_rounds)) as pool,
     ):
         task = bar.add_task("", total=sum(piece.rounds for piece in pieces))
         while running or (todo and time.monotonic() < deadline):
@@ -117,7 +122,8 @@ def _run(pieces: Sequence[Piece], jobs: int, seconds: float, console: Console) -
 _done_rounds: Any = None
 
 
-def _begin(done_rounds: Any) -> None:
+def _begin(parent: int, done_rounds: Any) -> None:
+    die_with(parent, signal.SIGKILL)  # and the stack with this process: who ends the table ends everything
     global _done_rounds  # noqa: PLW0603 - what a pool's processes share can only come in this way
     _done_rounds = done_rounds
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # a dead ClickHouse is no news here
@@ -157,7 +163,3 @@ def _table(rows: Sequence[Outcome]) -> Table:
         numbers = (o.rounds, o.landed, o.lost, o.doubled, o.broker_lost, o.recovery_s, o.seconds)
         table.add_row(o.fault, *map(str, numbers), "; ".join(o.problems[:3]))
     return table
-
-
-if __name__ == "__main__":
-    main()
