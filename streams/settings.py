@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from streams.errors import ConfigurationError
+from streams.rules import ExperienceSettings, PriceTierSettings, check_rules
 from streams.topics import Topics
 
 __all__ = [
@@ -280,6 +281,10 @@ class Settings(_Section, frozen=True):
     other_segmentations: list[SegmentationSettings] = []
     #: empty: the default set of streams.profiles
     features: list[FeatureSettings] = []
+    #: the first one whose conditions hold gives a person's price
+    price_tiers: list[PriceTierSettings] = []
+    #: the first one of each slot whose conditions hold is what a person sees
+    experiences: list[ExperienceSettings] = []
 
     @property
     def segmentations(self) -> list[SegmentationSettings]:
@@ -412,6 +417,7 @@ def _check(settings: Settings) -> None:
         )
         raise ConfigurationError(msg)
     _check_segmentations(settings.segmentations)
+    check_rules(settings.price_tiers, settings.experiences)
     if not 60 <= settings.shifts.interval_s <= 86_400 or 86_400 % settings.shifts.interval_s:
         msg = f"shifts.interval_s = {settings.shifts.interval_s} must divide a day, and be a minute or longer"
         raise ConfigurationError(msg)

@@ -799,6 +799,31 @@ FROM sizes
 LEFT JOIN moves ON sizes.hour = moves.hour AND sizes.segmentation = moves.segmentation
 LEFT JOIN models ON sizes.hour = models.hour AND sizes.segmentation = models.segmentation;
 
+CREATE TABLE IF NOT EXISTS audiences ON CLUSTER '{cluster}'
+(
+    name       String,
+    definition String,
+    deleted    Bool,
+    saved_at   DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/audiences', '{replica}', saved_at)
+ORDER BY name;
+
+CREATE TABLE IF NOT EXISTS price_decisions ON CLUSTER '{cluster}'
+(
+    profile_id  String,
+    decided_at  DateTime64(6, 'UTC'),
+    decision    UUID DEFAULT generateUUIDv4(),
+    tier        LowCardinality(String),
+    list_price  Float64,
+    price       Float64,
+    multiplier  Float64,
+    bound       LowCardinality(String),
+    because     String CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/price_decisions', '{replica}')
+ORDER BY (profile_id, decided_at, decision);
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -924,3 +949,9 @@ ENGINE = Distributed('{cluster}', currentDatabase(), model_changes);
 
 CREATE TABLE IF NOT EXISTS segment_stability_all ON CLUSTER '{cluster}' AS segment_stability
 ENGINE = Distributed('{cluster}', currentDatabase(), segment_stability);
+
+CREATE TABLE IF NOT EXISTS audiences_all ON CLUSTER '{cluster}' AS audiences
+ENGINE = Distributed('{cluster}', currentDatabase(), audiences);
+
+CREATE TABLE IF NOT EXISTS price_decisions_all ON CLUSTER '{cluster}' AS price_decisions
+ENGINE = Distributed('{cluster}', currentDatabase(), price_decisions);

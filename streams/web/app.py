@@ -19,6 +19,7 @@ from streams.settings import Settings
 from streams.telemetry import read_statuses
 from streams.web import read
 from streams.web.api.auth import TokenBook
+from streams.web.api.decisions import changes, decisions
 from streams.web.api.limits import Buckets, RateLimit
 from streams.web.api.metrics import Counted, Metrics, encoder_gauges
 from streams.web.api.routes import router
@@ -54,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.live, app.state.tokens, app.state.metrics = live, TokenBook(live), Metrics()
-    app.include_router(router)
+    for of in (router, decisions, changes):
+        app.include_router(of)
     _add_probes(app, live, settings.run_dir)
     for error in (ClickHouseError, UnavailableError, EncoderError, OSError):
         app.add_exception_handler(error, _away)

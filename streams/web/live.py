@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.web import read
+from streams.web import decide, read
 
 __all__ = ["Live"]
 
@@ -30,16 +30,24 @@ _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.sizes_over_time: 2.0,
     read.people_map: 30.0,
     read.why_this_segment: 10.0,
+    decide.recommendations: 5.0,
 }
-#: They are asked with the settings, too: how a person's vector is made stands there.
-_WITH_SETTINGS = (read.people_map, read.why_this_segment)
+#: They are asked with the settings, too: how a person's vector is made, and rules, stand there.
+_WITH_SETTINGS = (
+    read.people_map,
+    read.why_this_segment,
+    decide.recommendations,
+    decide.price_of,
+    decide.record_price,
+    decide.experiences_of,
+)
 #: Questions that run beside each other: the engine has two threads for each, and others to answer.
 _AT_ONCE = 4
 _MOST_KEPT = 2_000
 
 
 class Live:
-    """Asks ClickHouse as the reading user, in threads; use it from one event loop.
+    """Asks ClickHouse as the reading user (and tells it as the writing one), in threads; use it from one event loop.
 
     Parameters
     ----------
@@ -55,6 +63,7 @@ class Live:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Client | None = None
+        self._writer: Client | None = None
         self._threads = ThreadPoolExecutor(_AT_ONCE, "read")
         self._kept: dict[Any, tuple[float, asyncio.Task[Any]]] = {}
 
@@ -76,16 +85,24 @@ class Live:
             self._kept[key] = (float("inf"), task)
         return await asyncio.shield(task)  # who leaves doesn't take the answer from the others
 
-    async def ask_anew(self, function: Callable[..., T], *args: Any) -> T:
+    async def ask_anew(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Ask, whatever was answered before."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._answer, function, args, {})
+        return await loop.run_in_executor(self._threads, self._answer, function, args, kwargs)
+
+    async def tell(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that writes; what was answered before is asked again."""
+        loop = asyncio.get_running_loop()
+        said = await loop.run_in_executor(self._threads, self._write, function, args)
+        self._kept = {key: kept for key, kept in self._kept.items() if not kept[1].done()}
+        return said
 
     def close(self) -> None:
         """Let go of threads and connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
+        for client in (self._client, self._writer):
+            if client is not None:
+                client.close()
 
     async def _run(self, key: Any, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         loop = asyncio.get_running_loop()
@@ -104,6 +121,11 @@ class Live:
         if function in _WITH_SETTINGS:
             return function(self._client, self._settings, *args, **kwargs)
         return function(self._client, *args, **kwargs)
+
+    def _write(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if self._writer is None:
+            self._writer = connect(self._settings)
+        return function(self._writer, *([self._settings] if function in _WITH_SETTINGS else []), *args)
 
     def _forget_old(self) -> None:
         if len(self._kept) >= _MOST_KEPT:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +23,7 @@ from streams.storage.tokens import create_token, revoke_tokens, tokens
 from streams.web import read
 from streams.web.api.limits import Buckets
 from tests.web.serving import served
+from tests.web.test_decisions import EXPERIENCES, TIERS
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,8 @@ def given(writer: Client) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def web(shop: Settings) -> Iterator[httpx.Client]:
     plenty = msgspec.structs.replace(shop.web, rate_per_minute=1_000_000, burst=100_000)
-    with served(msgspec.structs.replace(shop, web=plenty)) as client:
+    rules = {"price_tiers": TIERS, "experiences": EXPERIENCES}
+    with served(msgspec.structs.replace(shop, web=plenty, **rules)) as client:
         yield client
 
 
@@ -85,7 +90,8 @@ def test_what_is_said_is_what_is_read(web: httpx.Client, given: dict[str, str], 
     "path",
     [
         "overview", "segmentations", "segments?segmentation=value", "segments/2", "segments/2/people", "people",
-        "person?id=anon:d1", "sizes?minutes=600", "flows?hours=100", "stability", "alerts", "health",
+        "person?id=anon:d1", "sizes?minutes=600", "flows?hours=100", "stability", "alerts", "health", "audiences",
+        "person/recommendations?id=anon:d1", "person/price?id=anon:d1&price=10", "person/experiences?id=anon:d1",
     ],
 )  # fmt: skip
 def test_every_question_has_an_answer(web: httpx.Client, given: dict[str, str], path: str) -> None:
@@ -94,13 +100,28 @@ def test_every_question_has_an_answer(web: httpx.Client, given: dict[str, str], 
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("path", ["segments/77", "person?id=nobody"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "segments/77", "person?id=nobody", "person/recommendations?id=nobody", "person/price?id=nobody&price=1",
+        "person/experiences?id=nobody", "audiences/none", "audiences/none/people", "audiences/none/people.csv",
+    ],
+)  # fmt: skip
 def test_what_is_not_there_is_not_found(web: httpx.Client, given: dict[str, str], path: str) -> None:
     assert web.get(f"/api/v1/{path}", headers=bearer(given["read"])).status_code == 404
 
 
 @pytest.mark.parametrize(
-    "path", ["segments?segmentation=No%20Name", "sizes?minutes=0", "people?limit=1001", "person?id=%00", "person"]
+    "path",
+    [
+        "segments?segmentation=No%20Name",
+        "sizes?minutes=0",
+        "people?limit=1001",
+        "person?id=%00",
+        "person",
+        "person/price?id=ann&price=-1",
+        "audiences/No%20Name",
+    ],
 )
 def test_what_makes_no_sense_is_refused(web: httpx.Client, given: dict[str, str], path: str) -> None:
     assert web.get(f"/api/v1/{path}", headers=bearer(given["read"])).status_code == 422
@@ -120,6 +141,56 @@ def test_pages_of_people_lead_to_everybody_once(web: httpx.Client, given: dict[s
         if one["segment"] == 5
     )
     assert len(seen) == len(set(seen)) == size
+
+
+def test_an_audience_is_saved_counted_listed_exported_and_forgotten(web: httpx.Client, given: dict[str, str]) -> None:
+    reads, writes = bearer(given["read"]), bearer(given["write"])
+    conditions = [{"field": "trait.country", "value": ["DE", "CN"]}, {"field": "frequency", "op": "gt", "value": 1}]
+    saved = web.put("/api/v1/audiences/abroad", headers=writes, json={"conditions": conditions})
+    assert saved.status_code == 200, saved.text
+    assert [one["name"] for one in web.get("/api/v1/audiences", headers=reads).json()] == ["abroad"]
+
+    size = web.get("/api/v1/audiences/abroad", headers=reads).json()["people"]
+    seen: list[str] = []
+    address: str | None = "/api/v1/audiences/abroad/people?limit=150"
+    while address:
+        page: dict[str, Any] = web.get(address, headers=reads).json()
+        seen += [one["profile_id"] for one in page["items"]]
+        address = page["next"]
+    exported = list(csv.DictReader(io.StringIO(web.get("/api/v1/audiences/abroad/people.csv", headers=reads).text)))
+    assert size == len(set(seen)) > 150
+    assert [row["profile_id"] for row in exported] == seen
+    assert {json.loads(row["traits"])["country"] for row in exported} == {"DE", "CN"}
+
+    assert web.delete("/api/v1/audiences/abroad", headers=writes).status_code == 204
+    assert web.delete("/api/v1/audiences/abroad", headers=writes).status_code == 404
+    assert web.get("/api/v1/audiences/abroad", headers=reads).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{"field": "segments"}, {"field": "frequency", "op": "gte", "value": "often"}, {"field": "trait.x", "op": "like"}],
+)
+def test_an_audience_that_makes_no_sense_is_refused(
+    web: httpx.Client, given: dict[str, str], condition: dict[str, Any]
+) -> None:
+    wrong = web.put("/api/v1/audiences/odd", headers=bearer(given["write"]), json={"conditions": [condition]})
+
+    assert wrong.status_code == 422
+
+
+def test_a_recorded_price_leaves_a_row_and_one_that_was_asked_for_does_not(
+    web: httpx.Client, given: dict[str, str], writer: Client
+) -> None:
+    asked = web.get("/api/v1/person/price?id=anon:d0&price=20", headers=bearer(given["read"])).json()
+    made = web.post("/api/v1/person/price?id=anon:d0&price=20", headers=bearer(given["write"])).json()
+
+    rows = writer.query(
+        "SELECT tier, price, because FROM price_decisions WHERE profile_id = 'user-0000003' AND list_price = 20"
+    ).result_rows
+    assert {**asked, "decided_at": ""} == {**made, "decided_at": ""}
+    assert [(tier, price) for tier, price, _ in rows] == [(made["tier"], made["price"])]
+    assert json.loads(rows[0][2]) == made["because"]
 
 
 def test_what_has_not_changed_is_not_sent_again(web: httpx.Client, given: dict[str, str]) -> None:

@@ -2,67 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi import Path as InPath
 
 from streams.web import read
 from streams.web.api.auth import require
+from streams.web.api.common import (
+    REFUSALS,
+    AnyId,
+    Asked,
+    Limit,
+    PeoplePage,
+    Segmentation,
+    SegmentId,
+    Which,
+    people_page,
+)
 from streams.web.api.etag import TaggedRoute
-from streams.web.live import Live
 
-__all__ = ["PeoplePage", "router"]
+__all__ = ["router"]
 
 router = APIRouter(
-    prefix="/api/v1",
-    route_class=TaggedRoute,
-    dependencies=[Depends(require("read"))],
-    responses={
-        401: {"description": "no token, or one that is unknown, expired or revoked"},
-        403: {"description": "the token has not the scope"},
-        404: {"description": "there is no such thing"},
-        429: {"description": "asked too often"},
-        503: {"description": "ClickHouse is away"},
-    },
+    prefix="/api/v1", route_class=TaggedRoute, dependencies=[Depends(require("read"))], responses=REFUSALS
 )
-
-Segmentation = Annotated[
-    str, Query(pattern=r"^([a-z][a-z0-9_]{0,63})?$", description="Name of a segmentation; the first one if empty.")
-]
-AnyId = Annotated[
-    str, Query(alias="id", min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$", description="Any id of a person.")
-]
-SegmentId = Annotated[int, InPath(ge=-1, le=2**62)]
-Limit = Annotated[int, Query(ge=1, le=1_000)]
-After = Annotated[str, Query(max_length=512, pattern=r"^[^\x00-\x1f]*$", description="From `next` of the page before.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which page of a list."""
-
-    after: After = ""
-    limit: Limit = 100
-
-
-@dataclass(frozen=True, slots=True)
-class PeoplePage:
-    """People in the order of their ids; `next` is the address of the next page, None at the end."""
-
-    items: list[read.PersonRow]
-    next: str | None
-
-
-def _live(request: Request) -> Live:
-    live: Live = request.app.state.live
-    return live
-
-
-Asked = Annotated[Live, Depends(_live)]
-Which = Annotated[Page, Depends()]
 
 
 @router.get("/overview")
@@ -98,13 +61,13 @@ async def segment_people(
 ) -> PeoplePage:
     """Return the people of a segment, page by page."""
     found = await live.ask(read.people, segment=segment, segmentation=segmentation, after=page.after, limit=page.limit)
-    return _page(request, found, page.limit)
+    return people_page(request, found, page.limit)
 
 
 @router.get("/people")
 async def people(request: Request, live: Asked, page: Which) -> PeoplePage:
     """Return everybody, page by page."""
-    return _page(request, await live.ask(read.people, after=page.after, limit=page.limit), page.limit)
+    return people_page(request, await live.ask(read.people, after=page.after, limit=page.limit), page.limit)
 
 
 @router.get("/person")
@@ -171,10 +134,3 @@ async def alerts(live: Asked, limit: Limit = 100) -> list[read.Alert]:
 async def health(live: Asked, minutes: Annotated[int, Query(ge=1, le=10_080)] = 60) -> read.Health:
     """Return how the pipeline is: freshness, positions, dead letters, refusals."""
     return await live.ask(read.health, minutes=minutes)
-
-
-def _page(request: Request, found: list[read.PersonRow], limit: int) -> PeoplePage:
-    if len(found) < limit:
-        return PeoplePage(found, None)
-    query = {**request.query_params, "after": found[-1].profile_id}
-    return PeoplePage(found, f"{request.url.path}?{urlencode(query)}")

@@ -9,7 +9,7 @@ from streams.web.read.health import Alert, Freshness, Health, Partition, alerts,
 from streams.web.read.moves import Flow, Flows, ModelVersion, Stability, StabilityPoint, flows, stability
 from streams.web.read.names import segment_evidence, segment_names
 from streams.web.read.overview import Overview, overview
-from streams.web.read.people import Change, Link, Person, PersonRow, people, person
+from streams.web.read.people import Change, Link, Person, PersonRow, holder, people, person
 from streams.web.read.places import (
     MapCentre,
     MapPoint,
@@ -56,6 +56,7 @@ __all__ = [
     "flows",
     "freshness",
     "health",
+    "holder",
     "overview",
     "people",
     "people_map",

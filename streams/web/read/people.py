@@ -13,7 +13,7 @@ from streams.serving.people import person_of
 from streams.web.read._rows import MERGED, first_segmentation, rows
 from streams.web.read.content import ContentPiece, content_pieces
 
-__all__ = ["Change", "Link", "Person", "PersonRow", "people", "person"]
+__all__ = ["Change", "Link", "Person", "PersonRow", "holder", "people", "person"]
 
 _PERSON = """
 SELECT profile_id, segments, segment_since, event_count, first_seen, last_seen, traits, features, updated_at,
@@ -117,6 +117,11 @@ def person(client: Client, any_id: str, segmentation: str = "") -> Person | None
         [shown[str(content)] for content in reversed(touched[-_MOST_TOUCHES:]) if str(content) in shown],
     )
     return Person(found[0][0], any_id, *found[0][1:], *beside)
+
+
+def holder(client: Client, any_id: str) -> str:
+    """Return the profile that shows an id, or the id itself where nobody has it."""
+    return person_of(client, any_id)
 
 
 def people(

@@ -1,0 +1,126 @@
+"""What can be asked to be decided: recommendations, audiences, prices and experiences."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import StreamingResponse
+
+from streams.web import decide, read
+from streams.web.api.auth import require
+from streams.web.api.common import REFUSALS, AnyId, Asked, PeoplePage, Segmentation, Which, people_page
+from streams.web.api.etag import TaggedRoute
+from streams.web.live import Live
+
+__all__ = ["changes", "decisions"]
+
+decisions = APIRouter(
+    prefix="/api/v1", route_class=TaggedRoute, dependencies=[Depends(require("read"))], responses=REFUSALS,
+    tags=["decisions"],
+)  # fmt: skip
+#: What leaves something behind.
+changes = APIRouter(prefix="/api/v1", dependencies=[Depends(require("write"))], responses=REFUSALS, tags=["decisions"])
+
+T = TypeVar("T")
+
+AudienceName = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+ListPrice = Annotated[float, Query(alias="price", ge=0, le=1e12, description="The list price, in the shop's money.")]
+#: People of an export's each query.
+_AT_ONCE = 20_000
+_NOBODY = "nobody has that id; an anonymous person's id is anon: and the anonymousId"
+
+
+@decisions.get("/person/recommendations")
+async def recommendations(
+    live: Asked, any_id: AnyId, segmentation: Segmentation = "", limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    kind: Annotated[str, Query(pattern="^(item|text|media)$")] = "item",
+) -> decide.Recommendations:  # fmt: skip
+    """Return content near what a person likes and content that their segment touches, without what they know."""
+    profile_id = await live.ask(read.holder, any_id)
+    return _there(await live.ask(decide.recommendations, profile_id, segmentation, limit=limit, kind=kind))
+
+
+@decisions.get("/person/price")
+async def price(live: Asked, any_id: AnyId, list_price: ListPrice) -> decide.Price:
+    """Return the price that a person gets by the declared tiers, and why; nothing is recorded."""
+    return _there(await live.ask(decide.price_of, await live.ask(read.holder, any_id), list_price))
+
+
+@changes.post("/person/price")
+async def charged(live: Asked, any_id: AnyId, list_price: ListPrice) -> decide.Price:
+    """Decide a price and record it, with its reason, in the table `price_decisions`."""
+    return _there(await live.tell(decide.record_price, await live.ask(read.holder, any_id), list_price))
+
+
+@decisions.get("/person/experiences")
+async def experiences(live: Asked, any_id: AnyId) -> decide.Experiences:
+    """Return which variant a person sees in each slot by the declared rules, and why."""
+    return _there(await live.ask(decide.experiences_of, await live.ask(read.holder, any_id)))
+
+
+@decisions.get("/audiences")
+async def audiences(live: Asked) -> list[decide.Audience]:
+    """Return the saved audiences, by name."""
+    return await live.ask(decide.audiences)
+
+
+@changes.put("/audiences/{name}")
+async def save_audience(live: Asked, name: AudienceName, definition: decide.Definition) -> decide.Audience:
+    """Save an audience, instead of the one that had the name."""
+    faults = definition.faults()
+    if faults:
+        raise HTTPException(422, faults)
+    return await live.tell(decide.save_audience, name, definition)
+
+
+@changes.delete("/audiences/{name}", status_code=204)
+async def delete_audience(live: Asked, name: AudienceName) -> Response:
+    """Forget an audience; nobody in it is touched."""
+    if not await live.tell(decide.delete_audience, name):
+        raise HTTPException(404, f"there is no audience {name!r}")
+    return Response(status_code=204)
+
+
+@decisions.get("/audiences/{name}")
+async def audience(live: Asked, name: AudienceName) -> decide.AudienceSize:
+    """Return an audience and how many people belong to it now."""
+    return _there(await live.ask(decide.audience_size, name), f"there is no audience {name!r}")
+
+
+@decisions.get("/audiences/{name}/people")
+async def audience_people(request: Request, live: Asked, name: AudienceName, page: Which) -> PeoplePage:
+    """Return the people of an audience, page by page."""
+    found = await live.ask(decide.audience_people, name, after=page.after, limit=page.limit)
+    return people_page(request, _there(found, f"there is no audience {name!r}"), page.limit)
+
+
+@decisions.get(
+    "/audiences/{name}/people.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "all of them"}},
+)
+async def audience_csv(live: Asked, name: AudienceName) -> StreamingResponse:
+    """Return all people of an audience as CSV: id, segment, events, newest event, traits as JSON."""
+    found = await live.ask_anew(decide.audience_people, name, limit=_AT_ONCE)
+    if found is None:
+        raise HTTPException(404, f"there is no audience {name!r}")
+    lines = _lines(live, name, found)
+    named = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "private, no-store"}
+    return StreamingResponse(lines, media_type="text/csv", headers=named)
+
+
+async def _lines(live: Live, name: str, people: list[read.PersonRow]) -> AsyncIterator[str]:
+    yield decide.csv_of(people, header=True)
+    while len(people) == _AT_ONCE:
+        after = people[-1].profile_id
+        people = await live.ask_anew(decide.audience_people, name, after=after, limit=_AT_ONCE) or []
+        yield decide.csv_of(people, header=False)
+
+
+def _there(found: T | None, missing: str = _NOBODY) -> T:
+    if found is None:
+        raise HTTPException(404, missing)
+    return found

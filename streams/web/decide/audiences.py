@@ -1,0 +1,127 @@
+"""Audiences: saved definitions, and who belongs to them now."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+
+from streams.web.decide.conditions import Condition, Definition, Where
+from streams.web.read._rows import rows
+from streams.web.read.people import PersonRow
+
+__all__ = [
+    "Audience", "AudienceSize", "audience", "audience_people", "audience_size", "audiences", "csv_of",
+    "delete_audience", "save_audience",
+]  # fmt: skip
+
+_SAVED = """
+SELECT name, definition, saved_at FROM audiences FINAL WHERE NOT deleted AND ({all:Bool} OR name = {name:String})
+ORDER BY name
+"""
+_SIZE = "SELECT countIf({where}), count() FROM current_profiles"
+_PEOPLE = """
+SELECT profile_id, segment, event_count, last_seen, traits FROM current_profiles
+WHERE profile_id > {after:String} AND {where}
+ORDER BY profile_id LIMIT {most:UInt32}
+"""
+_COLUMNS = ("profile_id", "segment", "event_count", "last_seen", "traits")
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A saved audience."""
+
+    name: str
+    definition: Definition
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceSize:
+    """An audience and how many people belong to it now; `share` of everybody."""
+
+    audience: Audience
+    people: int
+    share: float
+
+
+def audiences(client: Client) -> list[Audience]:
+    """Return all, by name."""
+    return [_audience(*row) for row in rows(client, _SAVED, all=True, name="")]
+
+
+def audience(client: Client, name: str) -> Audience | None:
+    """Return one; None: there is none of that name."""
+    found = rows(client, _SAVED, all=False, name=name)
+    return _audience(*found[0]) if found else None
+
+
+def audience_size(client: Client, name: str) -> AudienceSize | None:
+    """Return an audience and how many people it has."""
+    found = audience(client, name)
+    if found is None:
+        return None
+    where = Where()
+    people, everybody = rows(client, _SIZE.replace("{where}", where.of(found.definition)), **where.parameters)[0]
+    return AudienceSize(found, people, people / everybody if everybody else 0.0)
+
+
+def audience_people(client: Client, name: str, *, after: str = "", limit: int = 100) -> list[PersonRow] | None:
+    """Return people of an audience in the order of their ids, those after `after`; None: there is no such audience."""
+    found = audience(client, name)
+    if found is None:
+        return None
+    where = Where()
+    query = _PEOPLE.replace("{where}", where.of(found.definition))
+    return [PersonRow(*row) for row in rows(client, query, after=after, most=limit, **where.parameters)]
+
+
+def save_audience(client: Client, name: str, definition: Definition) -> Audience:
+    """Store a definition under a name, instead of the one before."""
+    made = Audience(name, definition, datetime.now(UTC))
+    _store(client, made, deleted=False)
+    return made
+
+
+def delete_audience(client: Client, name: str) -> bool:
+    """Forget one; return whether it was there."""
+    found = audience(client, name)
+    if found is not None:
+        _store(client, Audience(name, found.definition, datetime.now(UTC)), deleted=True)
+    return found is not None
+
+
+def csv_of(people: Sequence[PersonRow], *, header: bool) -> str:
+    """Return rows as CSV (RFC 4180), traits as JSON."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    if header:
+        table.writerow(_COLUMNS)
+    table.writerows(_line(one) for one in people)
+    return text.getvalue()
+
+
+def _line(one: PersonRow) -> Iterator[object]:
+    yield from (one.profile_id, one.segment, one.event_count, one.last_seen.isoformat())
+    yield msgspec.json.encode(one.traits).decode()
+
+
+def _store(client: Client, one: Audience, *, deleted: bool) -> None:
+    definition = msgspec.json.encode(asdict(one.definition)).decode()
+    names = ["name", "definition", "deleted", "saved_at"]
+    client.insert("audiences", [[one.name, definition, deleted, one.saved_at]], column_names=names)
+
+
+def _audience(name: str, definition: str, saved_at: datetime) -> Audience:
+    said = msgspec.json.decode(definition)
+    conditions = tuple(
+        Condition(one["field"], one["op"], tuple(one["value"]) if isinstance(one["value"], list) else one["value"])
+        for one in said["conditions"]
+    )
+    return Audience(name, Definition(conditions, said["match"], said["description"]), saved_at)
