@@ -60,6 +60,8 @@ def opened(page: Page, served: Served, name: str) -> None:
     expect(page.locator(".fresh time")).to_be_visible()
     for chart in page.locator(".chart:not(.gone)").all():
         expect(chart.locator("svg")).to_be_visible()
+    if name == "person":
+        expect(page.get_by_text("Being worked out")).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -18,9 +18,12 @@ from streams.storage.commit import commit_batches, insert_commit
 from streams.storage.content import save_content
 from streams.storage.models import MintedSegment, StoredModel, save_model
 from streams.storage.schema import apply_migrations
+from tests.browser.seen import CHROMIUM
 from tests.web.people import SEGMENTS, commits, content_rows
 
 PEOPLE = 2_000
+#: Not collected without a browser; `make look` installs it.
+collect_ignore = [] if CHROMIUM else ["test_pages_open.py"]
 _FAR_FUTURE_US = 4_000_000_000_000_000
 
 

@@ -13,15 +13,19 @@ import uvicorn
 from streams.embedded.process import free_port
 from streams.settings import Settings
 from streams.web.app import create_app
+from streams.web.pages import attach
 
 __all__ = ["served"]
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[httpx.Client]:
-    """Serve, and give a client of it."""
+def served(settings: Settings, *, pages: bool = False) -> Iterator[httpx.Client]:
+    """Serve the API, and give a client of it; `pages` attaches them, as the role does, once in a process."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), "127.0.0.1", port, log_level="error"))
+    app = create_app(settings)
+    if pages:
+        attach(app, app.state.live, settings)
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -116,7 +116,8 @@ async def _lines(live: Live, name: str, people: list[read.PersonRow]) -> AsyncIt
     yield decide.csv_of(people, header=True)
     while len(people) == _AT_ONCE:
         after = people[-1].profile_id
-        people = await live.ask_anew(decide.audience_people, name, after=after, limit=_AT_ONCE) or []
+        more = await live.ask_anew(decide.audience_people, name, after=after, limit=_AT_ONCE)
+        people = more or []
         yield decide.csv_of(people, header=False)
 
 

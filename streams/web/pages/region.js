@@ -35,6 +35,13 @@ export default {
   props: { html: String },
   mounted() {
     this.patch();
+    // On a phone the navigation is wider than the screen: it starts where the visitor is.
+    const here = this.$el.querySelector('nav [aria-current="page"]');
+    if (here) {
+      const nav = here.closest("nav");
+      const [outer, inner] = [nav.getBoundingClientRect(), here.getBoundingClientRect()];
+      nav.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+    }
   },
   methods: {
     patch() {

@@ -49,6 +49,8 @@ WHERE content_id IN {ids:Array(UInt64)} AND status = 'ok'
 #: Lifts of a kind, pieces of content, pieces whose middle is sought, people looked at, people shown.
 _MOST, _PIECES, _MIDDLE, _LOOKED_AT, _TYPICAL = 12, 6, 40, 300, 3
 _KINDS = ("category", "event", "trait")
+#: One person's touch is no liking of a segment, however large its lift.
+_LIKED_BY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _content(client: Client, name: str, segment: int) -> tuple[list[LikedContent
     vectors = _vectors(client, [int(entry.key) for entry in liked])
     near = _nearest({e.piece.content_id: e.people for e in shown}, vectors)
     by_id = {entry.piece.content_id: entry for entry in shown}
-    titled = [entry for entry in shown if entry.piece.title or entry.piece.image_url]
+    titled = [e for e in shown if (e.piece.title or e.piece.image_url) and e.people >= _LIKED_BY]
     return titled[:_PIECES], [by_id[content] for content in near[:_TYPICAL]]
 
 

@@ -73,7 +73,6 @@ def _show(read: _Read, look: Look) -> Shown:
     if own and any(n is not None for n in own):
         only = SizesOverTime(card.trend.segmentation, card.trend.step_s, card.trend.times, {card.segment: own})
         shown.charts["trend"] = sizes_chart(only, read.labels, look)
-        shown.charts["trend"]["yAxis"]["scale"] = True
         shown.said["trend"] = text("segment.trend.said", people=text("unit.people", n=card.people))
     if any(card.hours):
         shown.charts["hours"] = _bars([str(hour) for hour in range(24)], card.hours, look, text("axis.hour"))
