@@ -39,7 +39,7 @@ WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kin
 _PEOPLE = """
 SELECT profile_id, event_count, last_seen, traits, features FROM people_sample FINAL
 WHERE event_count > 0 AND mapContains(segments, {segmentation:String})
-  AND segments[{segmentation:String}] = {segment:Int64}
+  AND segments[{segmentation:String}] = {segment:Int64} AND sample_key <= {last:UInt64}
 ORDER BY sample_key LIMIT {most:UInt32}
 """
 _VECTORS = """
@@ -49,6 +49,8 @@ WHERE content_id IN {ids:Array(UInt64)} AND status = 'ok'
 #: Lifts of a kind, pieces of content, pieces whose middle is sought, people looked at, people shown.
 _MOST, _PIECES, _MIDDLE, _LOOKED_AT, _TYPICAL = 12, 6, 40, 300, 3
 _KINDS = ("category", "event", "trait")
+#: Keys of the sample are hashes of 64 bits; so many times what is wanted is read, by the key: a segment's share varies.
+_KEYS, _ROOM = 2**64, 2
 #: One person's touch is no liking of a segment, however large its lift.
 _LIKED_BY = 2
 
@@ -136,7 +138,7 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
         weekdays=weekdays,
         top_content=top,
         medoid_content=middle,
-        typical=_typical(client, asked),
+        typical=_typical(client, {**asked, "last": _last_key(people)}),
     )
 
 
@@ -186,6 +188,11 @@ def _nearest(weights: Mapping[str, int], vectors: Mapping[str, npt.NDArray[np.fl
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     middle = np.average(points, axis=0, weights=[weights[content] for content in known])
     return [known[i] for i in np.argsort(-(points @ middle), kind="stable")]
+
+
+def _last_key(people: int) -> int:
+    """Return a sample key up to which there are surely enough of a segment's `people`: the rest isn't read."""
+    return min(_KEYS - 1, _KEYS * _ROOM * _LOOKED_AT // max(people, 1))
 
 
 def _typical(client: Client, asked: Mapping[str, object]) -> list[TypicalPerson]:

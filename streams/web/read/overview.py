@@ -13,16 +13,16 @@ from streams.web.read.sizes import SegmentsNow, segments_now
 
 __all__ = ["Overview", "overview"]
 
-_EVENTS = "SELECT sum(accepted) FROM positions"
-_RATE = """
-SELECT sum(events) / {seconds:UInt32} FROM commits FINAL
-WHERE committed_at >= now64(6) - toIntervalSecond({seconds:UInt32})
+#: Asked at once: to ask costs more than most answers.
+_NUMBERS = """
+SELECT
+    (SELECT sum(accepted) FROM positions),
+    (SELECT sum(events) / {seconds:UInt32} FROM commits FINAL
+     WHERE committed_at >= now64(6) - toIntervalSecond({seconds:UInt32})),
+    (SELECT sum(changes) FROM segment_flow_counts FINAL
+     WHERE segmentation = {segmentation:String} AND committed_at >= now64(3) - INTERVAL 1 HOUR AND from_segment >= -1),
+    (SELECT count() FROM dead_letters FINAL)
 """
-_CHANGES = """
-SELECT sum(changes) FROM segment_flow_counts FINAL
-WHERE segmentation = {segmentation:String} AND committed_at >= now64(3) - INTERVAL 1 HOUR AND from_segment >= -1
-"""
-_DEAD_LETTERS = "SELECT count() FROM dead_letters FINAL"
 _RATE_S, _FRESH_MINUTES, _ALERTS = 30, 5, 10
 
 
@@ -44,13 +44,16 @@ def overview(client: Client, segmentation: str = "") -> Overview:
     """Return the first page's numbers."""
     now = segments_now(client, segmentation)
     fresh = freshness(client, minutes=_FRESH_MINUTES)
+    events, per_second, changes, dead_letters = rows(client, _NUMBERS, seconds=_RATE_S, segmentation=now.segmentation)[
+        0
+    ]
     return Overview(
         at=datetime.now(UTC),
         now=now,
-        events=int(rows(client, _EVENTS)[0][0] or 0),
-        events_per_second=float(rows(client, _RATE, seconds=_RATE_S)[0][0] or 0.0),
-        changes_1h=int(rows(client, _CHANGES, segmentation=now.segmentation)[0][0] or 0),
+        events=int(events or 0),
+        events_per_second=float(per_second or 0.0),
+        changes_1h=int(changes or 0),
         freshness=fresh[-1] if fresh else None,
-        dead_letters=int(rows(client, _DEAD_LETTERS)[0][0]),
+        dead_letters=int(dead_letters),
         alerts=alerts(client, limit=_ALERTS),
     )

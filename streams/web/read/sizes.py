@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.client import Client
 
@@ -42,6 +44,8 @@ GROUP BY kafka_partition
 _LOOK_BACK_HOURS = (1, 7 * 24)
 _PARTITIONS = "SELECT count() FROM positions"
 _MINUTE_S = 60
+_KEEP_S = 30.0
+_there: WeakKeyDictionary[Client, tuple[float, int]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +148,18 @@ def _sizes_at(client: Client, name: str, at: datetime) -> dict[int, int] | None:
 
 def _by_partition(client: Client, name: str, at_s: int) -> dict[int, Mapping[int, int]]:
     found: dict[int, Mapping[int, int]] = {}
-    there = rows(client, _PARTITIONS)[0][0]
     for hours in _LOOK_BACK_HOURS:
-        if len(found) < there:
+        if not found or len(found) < _partitions(client):
             found = dict(rows(client, _BEFORE, segmentation=name, at=at_s, hours=hours))
     return found
+
+
+def _partitions(client: Client) -> int:
+    """Return how many partitions have committed; kept a while, for there is seldom a new one."""
+    kept = _there.get(client)
+    if kept is None or time.monotonic() - kept[0] > _KEEP_S:
+        kept = _there[client] = (time.monotonic(), int(rows(client, _PARTITIONS)[0][0]))
+    return kept[1]
 
 
 def _sum(partitions: Mapping[int, Mapping[int, int]]) -> dict[int, int]:
