@@ -14,6 +14,7 @@ from streams.kafka import end_offsets
 from streams.roles.profiler import Profiler
 from streams.settings import SegmentationSettings, Settings
 from streams.storage import connect
+from streams.web.decide.recommend import touch_weights
 from streams.web.read.places import people_map, why_this_segment
 from tests.faults.known_log import KnownLog
 from tests.roles.test_profiler import PATIENCE_S, Block, blocks_of, positions, send
@@ -110,6 +111,20 @@ def test_a_segmentation_that_is_declared_later_begins_with_everybody_unassigned(
 
     changes = rows(settings, "SELECT DISTINCT from_segment FROM segment_changes WHERE segmentation = 'value'")
     assert (-2,) in changes
+
+
+def test_what_somebody_likes_weighs_what_they_touched_as_the_profile_does(ready: Settings) -> None:
+    work(ready, blocks_of(ready, KnownLog(12, 1_000)))
+    with connect(ready) as client:
+        touched = client.query(
+            "SELECT profile_id, layout, touched FROM profiles FINAL WHERE kind = 'person' AND event_count > 0 LIMIT 50"
+        ).result_rows
+        weights = [touch_weights(client, ready, person, layout) for person, layout, _ in touched]
+
+    assert [set(one) for one in weights] == [set(ids) for *_, ids in touched]
+    assert any(weights)
+    assert any(len(set(one.values())) > 1 for one in weights)
+    assert all(weight > 0 for one in weights for weight in one.values())
 
 
 def test_the_map_shows_people_where_the_model_has_them(ready: Settings) -> None:

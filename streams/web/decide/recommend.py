@@ -22,7 +22,7 @@ from streams.settings import Settings
 from streams.web.read._rows import first_segmentation, rows
 from streams.web.read.content import ContentPiece, content_pieces
 
-__all__ = ["Recommendations", "Recommended", "recommendations"]
+__all__ = ["Recommendations", "Recommended", "recommendations", "touch_weights"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -116,7 +116,7 @@ def recommendations(
     touched, layout, label, labelled = found[0]
     segment = label if labelled and label >= -1 else None
     known = list(dict.fromkeys(touched))
-    liked = _liked(client, known, _weights(client, settings, profile_id, layout))
+    liked = _liked(client, known, touch_weights(client, settings, profile_id, layout))
     near = dict(_nearest(client, liked, known, kind)) if liked is not None else {}
     popular = {
         content: (people, share, lift)
@@ -149,7 +149,7 @@ def _popular(client: Client, name: str, segment: int | None) -> list[tuple[int, 
     return [(content, round(people), share, lift) for content, people, share, lift in found]
 
 
-def _weights(client: Client, settings: Settings, profile_id: str, layout_id: int) -> Mapping[int, float]:
+def touch_weights(client: Client, settings: Settings, profile_id: str, layout_id: int) -> Mapping[int, float]:
     """Return content -> decayed weight of its touches, from the packed state; nothing where its layout isn't stored."""
     described = rows(client, _LAYOUT, layout=layout_id)
     if not described:
