@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import special
 
-from online_models import Shift, centre_drift, shift_test
+from online_models import Shift, centre_drift, measured_dispersion, shift_test
 from streams.control.windows import History, Interval
 from streams.profiles.features import microseconds
 from streams.settings import ShiftSettings
@@ -149,15 +149,23 @@ class Watcher:
         ends, segments, window, past = compared
         dispersion, windows = self._scatter[width].measured
         floor = self._settings.floor + _CARRIED_PART * self.history.carried(ends, width)
-        if any((number - end) % (7 * self._a_day) for end in ends):  # other days: a weekend differs from them
-            floor = max(floor, _furthest(past))  # as much as those among them do
+        same = np.array([(number - end) % (7 * self._a_day) == 0 for end in ends])
+        least = floor
+        if not same.all():  # other days: a weekend differs from them as much as those among them do
+            floor = max(floor, _furthest(past))
         shift = shift_test(
             window, past, dispersion=dispersion, dispersion_windows=windows, p_limit=self._p_shares, floor=floor
         )
         if not (firing or shift.alarm):
             self._scatter[width].note(shift)
-        holds = shift.p_value < _STILL_P and shift.total_variation > floor
-        if not (shift.alarm or holds):
+        alarm, holds = shift.alarm, shift.p_value < _STILL_P and shift.total_variation > floor
+        if same.any() and not same.all() and past[same].sum():  # what the same hour of a week ago had too is the week's
+            week = shift_test(
+                window, past[same], dispersion=dispersion or measured_dispersion(past),
+                dispersion_windows=windows or len(past), p_limit=self._p_shares, floor=least,
+            )  # fmt: skip
+            alarm, holds = alarm and week.alarm, holds and week.p_value < _STILL_P and week.total_variation > least
+        if not (alarm or holds):
             return
         before, now = past.sum(axis=0) / past.sum(), window / window.sum()
         order = np.argsort(-np.abs(shift.differences))
@@ -165,7 +173,7 @@ class Watcher:
         yield Finding(
             kind="SegmentShareShift",
             segment=EVERYTHING,
-            fires=shift.alarm,
+            fires=alarm,
             first=number - width + 1,
             p_value=shift.p_value,
             size=shift.total_variation,

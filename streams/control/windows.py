@@ -73,6 +73,7 @@ class History:
         self.basis = 0
         self.fitted_at = -(10**9)
         self.first = 0
+        self._since = -(10**9)
 
     def __contains__(self, number: int) -> bool:
         return number in self._intervals
@@ -96,6 +97,11 @@ class History:
                 self._carried.pop(gone, None)
                 self._excluded.discard(gone)
             self.first = oldest
+
+    @property
+    def since(self) -> int:
+        """The first interval that can be compared with: before it people were counted in segments nobody can follow."""
+        return max(self.first, self._since)
 
     def get(self, number: int) -> Interval:
         """Return an interval; nobody was there in one that nothing is known of."""
@@ -121,11 +127,13 @@ class History:
         known.
         """
         day = self._a_day
-        if number - self.first < 7 * day:
+        if number - self.since < 7 * day:
             return []  # half a week says nothing about the other half
-        hours = baseline_windows(number * HOURS_A_DAY // day, -(-(self.first + width - 1) * HOURS_A_DAY // day))
+        hours = baseline_windows(number * HOURS_A_DAY // day, -(-(self.since + width - 1) * HOURS_A_DAY // day))
         steps = (number * HOURS_A_DAY // day - hours) // HOURS_A_DAY  # whole days, whatever an interval is
         usable = self._usable(number, width, steps.tolist())
+        if len(steps) != 2 and number - 7 * day not in usable:
+            return []  # nor does half a week and a piece
         if len(usable) >= min(2, len(steps)):
             return usable
         weekly = len(steps) == 2
@@ -181,6 +189,7 @@ class History:
                 went.setdefault(segment, {})[segment] = stayed
         total = sum(sum(targets.values()) for targets in went.values())
         moved = sum(people for (origin, _), people in moves.items() if origin != -2) / max(total, 1.0)
+        followed = [number]
         for at, known in self._intervals.items():
             active: dict[int, float] = {}
             for segment, count in known.active.items():
@@ -190,6 +199,9 @@ class History:
             self._carried[at] = min(1.0, self._carried.get(at, 0.0) + moved)
             if sizes and any(count and segment >= 0 and segment not in sizes for segment, count in active.items()):
                 self.exclude(at)  # of some nobody said where they went: they would all be missing now
+            else:
+                followed.append(at)
+        self._since = min(followed)
 
 
 def _whereto(segment: int, went: Mapping[int, Mapping[int, float]], sizes: Mapping[int, int]) -> dict[int, float]:

@@ -254,7 +254,7 @@ class Partition:
                 self._names, model_versions, [self.labels, *self.labels.others], strict=True
             )
         ]
-        before, self._bases = self._bases, bases
+        before, self._bases = self._bases, None if bases is None else tuple(bases)  # theirs changes under our hands
         for place, of_it in enumerate([segments, *others]):
             self.activity.moved(
                 of_it.segmentation, of_it.previous_segment, of_it.segment, of_it.since_us,

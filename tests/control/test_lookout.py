@@ -148,6 +148,21 @@ def test_a_fit_of_which_not_all_is_known_is_no_shift() -> None:
     assert fits_between({f"to_{20 + i}": {10 + i: 1_000} for i in range(PERSONAS)}) == []
 
 
+@pytest.mark.parametrize("at", [4 * 24 + 12, 5 * 24 + 10])
+def test_a_weekend_is_no_shift_where_a_fit_that_nobody_followed_left_but_a_week(at: int) -> None:
+    """All that is known begins on a Friday, or on a Saturday: a week later there are five weekdays and a piece."""
+    counts = weeks(17, 6) * 6
+    weekend = np.arange(len(counts)) // 24 % 7 >= 5
+    counts[weekend] *= np.where(np.arange(PERSONAS) % 2, 1.15, 0.85)
+    lookout = Lookout("interest", ShiftSettings(), lambda _: {10 + i: 1_000 for i in range(PERSONAS)})
+    told: Told = []
+    for hour in range(len(counts)):
+        rows = rows_of(hour, counts[hour], range(0 if hour < at else 10, 20)[:PERSONAS], 1 if hour < at else 2)
+        lookout.take(rows, [1, 2])
+        told += [(n, alerts) for n, alerts in lookout.judge_until(hour) if alerts]
+    assert told == []
+
+
 @pytest.mark.parametrize("seed", [6, 7, 8])
 def test_a_weekend_is_no_shift_where_the_last_weekends_tell_nothing(seed: int) -> None:
     """Hours in which an alert fired are no baseline: other days stand in, and a Saturday is none of them."""
