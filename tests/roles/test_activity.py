@@ -33,11 +33,11 @@ def test_a_fit_tells_whom_it_moved_and_what_is_learned_does_not(ready: Settings)
         rows = [row for row in prepared.part.activity if row.segment == segment]
         return (
             {origin: n for row in rows for origin, n in row.by_model.items()},
-            {origin: n for row in rows for origin, n in row.inflow.items() if row.changed and origin == segment - 1},
+            {origin: n for row in rows for origin, n in row.inflow.items()},
         )
 
-    said(4, 1)
-    by_model, _ = said(5, 2)
+    said(1_004, 1)
+    by_model, _ = said(1_005, 2)
     assert by_model == {}
     bases[0] = 3
-    assert said(6, 3) == ({5: people}, {})
+    assert said(1_006, 3) == ({1_005: people}, {})
