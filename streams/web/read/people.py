@@ -9,7 +9,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from streams.serving.people import person_of
+from streams.serving.people import holder_of, person_of
 from streams.web.read._rows import MERGED, first_segmentation, rows
 from streams.web.read.content import ContentPiece, content_pieces
 
@@ -103,10 +103,10 @@ class PersonRow:
 
 def person(client: Client, any_id: str, segmentation: str = "") -> Person | None:
     """Return the person who has an id now; None: nobody has. `changes` are those of one segmentation."""
-    profile_id = person_of(client, any_id)
-    found = rows(client, _PERSON, id=profile_id)
+    found = rows(client, _PERSON, id=any_id) or rows(client, _PERSON, id=holder_of(client, any_id))
     if not found:
         return None
+    profile_id = str(found[0][0])
     links = [Link(*row) for row in rows(client, _LINKS, id=profile_id)]
     ids = [profile_id, *(link.anonymous for link in links if link.status != "refused")]
     touched = rows(client, _TOUCHED, id=profile_id)[0][0]
