@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models import UNASSIGNED, KMeans
+from online_models._kmeans_learning import WARM_UP
 from online_models._window import TURN
 from online_models.changes import continue_centres
-from online_models.kmeans import WARM_UP
 
 
 def blobs(centers: np.ndarray, n: int, noise: float = 0.1, seed: int = 0) -> np.ndarray:
