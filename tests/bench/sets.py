@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from river import datasets
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_moons
 
-__all__ = ["DENSITY_SETS", "SETS", "Crowd", "crowd", "mixture", "rings", "shapes"]
+__all__ = ["DENSITY_SETS", "SETS", "Crowd", "Labelled", "crowd", "mixture", "movielens", "rings", "shapes"]
 
 Labelled = tuple[np.ndarray, np.ndarray]
 REPEATED = 12_000  # vectors a small set is repeated to
@@ -73,13 +75,48 @@ def shapes(seed: int, n: int = 10_000) -> Labelled:
     return vectors, labels
 
 
+def movielens(folder: Path, seed: int) -> Labelled:
+    """Return what people of MovieLens like after each of their ratings: means of genres, standardised.
+
+    MovieLens has each person's ratings in one sitting; here all are there at the same time: whose rating is next is
+    drawn, and each person's come in their order. The label is the genre a person has seen most at last.
+    """
+    with (folder / "ml-100k.item").open(encoding="utf-8") as file:
+        films = {row[0]: row[3].split() for row in list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]}
+    with (folder / "ml-100k.inter").open(encoding="utf-8") as file:
+        ratings = [(int(row[3]), row[0], row[1]) for row in list(csv.reader(file, delimiter="\t"))[1:]]
+    ratings.sort(key=lambda rating: rating[0])
+    genres = sorted({genre for names in films.values() for genre in names})
+    seen = np.array([[genre in films[film] for genre in genres] for _, _, film in ratings], float)
+    _, who = np.unique([person for _, person, _ in ratings], return_inverse=True)
+    tastes, labels = np.empty_like(seen), np.empty(len(seen), np.int64)
+    for person in range(who.max() + 1):
+        rows = np.flatnonzero(who == person)
+        tastes[rows] = seen[rows].cumsum(axis=0) / np.arange(1, len(rows) + 1)[:, None]
+        labels[rows] = tastes[rows[-1]].argmax()
+    order = np.empty(len(who), np.int64)
+    drawn = np.random.default_rng(seed).permutation(who)
+    order[np.argsort(drawn, kind="stable")] = np.argsort(who, kind="stable")
+    return standardised(tastes)[order], labels[order]
+
+
 @dataclass(frozen=True)
 class Crowd:
-    """The set `overlap`: who (n,), where (n, d), true component (n,), which people move, at which of their events."""
+    """The set `overlap`.
+
+    Attributes
+    ----------
+    people, vectors
+        Who (n,) and where (n, d), in order.
+    places
+        Where each person is at last, without the noise of events, (people, d).
+    movers, moved_at
+        Which people move, and at which of their events.
+    """
 
     people: np.ndarray
     vectors: np.ndarray
-    truth: np.ndarray
+    places: np.ndarray
     movers: np.ndarray
     moved_at: int
 
@@ -98,7 +135,7 @@ def crowd(seed: int, people: int = 4_000, events: int = 50) -> Crowd:
     moved = np.repeat(np.arange(events), people) >= events // 2
     truth = np.where(moved, away[who], home[who])
     vectors = centers[truth] + offsets[who] + random.normal(size=(len(who), d)) * 0.9
-    return Crowd(who, vectors, truth, movers, events // 2)
+    return Crowd(who, vectors, centers[away] + offsets, movers, events // 2)
 
 
 #: Name -> number of clusters asked for, and the set by seed.
