@@ -50,6 +50,8 @@ class Proxy:
     def close(self) -> None:
         """Take no more connections."""
         self.release()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept would keep it open
         self._listener.close()
 
     def _accept(self) -> None:

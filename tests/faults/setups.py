@@ -39,8 +39,10 @@ class SlowClickHouse:
         assert stack.clickhouse is not None
         proxy = Proxy(stack.clickhouse.port)
         proxy.delay_s = self._seconds
-        yield {_CLICKHOUSE_URL: json.dumps(f"http://127.0.0.1:{proxy.port}")}
-        proxy.close()
+        try:
+            yield {_CLICKHOUSE_URL: json.dumps(f"http://127.0.0.1:{proxy.port}")}
+        finally:
+            proxy.close()
 
     def strike(self, _wounds: Wounds) -> bool:
         """It strikes all the time."""
@@ -67,13 +69,16 @@ class Takeover:
         """Send the roles through a proxy that can keep a commit back."""
         assert stack.clickhouse is not None
         self._proxy = Proxy(stack.clickhouse.port)
-        yield {_CLICKHOUSE_URL: json.dumps(f"http://127.0.0.1:{self._proxy.port}")}
-        self._proxy.close()
+        try:
+            yield {_CLICKHOUSE_URL: json.dumps(f"http://127.0.0.1:{self._proxy.port}")}
+        finally:
+            self._proxy.close()
 
     def strike(self, wounds: Wounds) -> bool:
         """Make a late block, and look for the line about it."""
-        proxy, role = self._proxy, wounds.stack.roles["profiler"]
+        proxy, clickhouse, role = self._proxy, wounds.stack.clickhouse, wounds.stack.roles["profiler"]
         assert proxy is not None
+        assert clickhouse is not None
         proxy.hold()
         sleeper = role.pid
         if sleeper is None or not proxy.held.wait(5.0):
@@ -83,7 +88,7 @@ class Takeover:
         with wounds.unwatched():
             os.kill(sleeper, signal.SIGSTOP)
             stopped_at = time.monotonic()
-            second = _another(wounds, "profiler", {_CLICKHOUSE_URL: json.dumps(wounds.stack.clickhouse.url)})
+            second = _another(wounds, "profiler", {_CLICKHOUSE_URL: json.dumps(clickhouse.url)})
             time.sleep(max(0.0, stopped_at + self._asleep_s - time.monotonic()))
             proxy.release()
             time.sleep(0.5)

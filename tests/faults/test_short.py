@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from tests.faults.faults import FAULTS, SHORT
 from tests.faults.harness import Outcome, run_fault
 from tests.faults.known_log import KnownLog
+from tests.faults.setups import SlowClickHouse, Takeover
 from tests.faults.table import named, pieces_of
 
 
@@ -45,6 +52,21 @@ def test_pieces_are_all_the_rounds_each_with_a_seed_of_its_own() -> None:
 def test_a_fault_named_in_full_is_that_one() -> None:
     assert [FAULTS[place].name for place in named("kill -9 of intake")] == ["kill -9 of intake"]
     assert len(named("intake")) > 3
+
+
+@pytest.mark.parametrize("setup", [SlowClickHouse(0.0), Takeover(0.0, "")], ids=["slow", "takeover"])
+def test_a_stack_that_fails_leaves_no_proxy_behind(setup: SlowClickHouse | Takeover, tmp_path: Path) -> None:
+    stack: Any = SimpleNamespace(clickhouse=SimpleNamespace(port=1))
+
+    with pytest.raises(RuntimeError, match="not ready"), setup.around(stack, tmp_path) as env:  # noqa: PT012 - its end is the point
+        (url,) = env.values()
+        port = int(json.loads(url).rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port)).close()
+        msg = "not ready"
+        raise RuntimeError(msg)
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
 
 
 def test_the_oracle_knows_its_log() -> None:
