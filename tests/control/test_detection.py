@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
 import streams.control.shifts as module
 from streams.control.shifts import Detection
-from streams.kafka import client_config
+from streams.kafka import client_config, end_offsets
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.alerts import firing_alerts
@@ -45,10 +45,16 @@ def fill(client: Client, first: int, last: int, ago: timedelta = timedelta()) ->
 
 def records(settings: Settings) -> list[bytes]:
     """Return what the topic tells, as it tells it."""
-    consumer = Consumer({**client_config(settings), "group.id": "t", "auto.offset.reset": "earliest"})
-    consumer.subscribe([settings.kafka.topics.segment_alerts])
-    found = []
-    while (message := consumer.poll(5.0)) is not None:
+    topic = settings.kafka.topics.segment_alerts
+    wanted = end_offsets(settings, topic)[0]
+    consumer = Consumer({**client_config(settings), "group.id": "t"})
+    consumer.assign([TopicPartition(topic, 0, 0)])  # who joins a group first waits, and how long isn't known
+    found: list[bytes] = []
+    read = 0
+    while read < wanted:
+        message = consumer.poll(30.0)
+        assert message is not None
+        read = (message.offset() or 0) + 1
         if message.error() is None:
             found.append(message.value() or b"")
     consumer.close()
