@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from streams.web.decide.conditions import Condition, Definition, Where
+from streams.web.decide.conditions import Definition, Where
 from streams.web.read._rows import rows
 from streams.web.read.people import PersonRow
 
@@ -113,15 +113,10 @@ def _line(one: PersonRow) -> Iterator[object]:
 
 
 def _store(client: Client, one: Audience, *, deleted: bool) -> None:
-    definition = msgspec.json.encode(asdict(one.definition)).decode()
+    definition = msgspec.json.encode(one.definition).decode()
     names = ["name", "definition", "deleted", "saved_at"]
     client.insert("audiences", [[one.name, definition, deleted, one.saved_at]], column_names=names)
 
 
 def _audience(name: str, definition: str, saved_at: datetime) -> Audience:
-    said = msgspec.json.decode(definition)
-    conditions = tuple(
-        Condition(one["field"], one["op"], tuple(one["value"]) if isinstance(one["value"], list) else one["value"])
-        for one in said["conditions"]
-    )
-    return Audience(name, Definition(conditions, said["match"], said["description"]), saved_at)
+    return Audience(name, msgspec.json.decode(definition, type=Definition), saved_at)
