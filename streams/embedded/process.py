@@ -25,6 +25,7 @@ _LAUNCHER = Path(__file__).with_name("launch.py")
 #: The death signal follows the *thread* that forked, so all forks happen on one thread that lives as long as we do.
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork")
 
+
 def free_port(preferred: int = 0) -> int:
     """Return `preferred` if it can be bound on loopback, else a port that can."""
     for port in (preferred, 0) if preferred else (0,):

@@ -79,7 +79,7 @@ class RoleProcess:
         """Start a process."""
         env = {**self._env, **self._before_life()}
         self._child = ChildProcess(self.name, self._command, self.log, env=env)
-        self._ready = False
+        self._ready, self._waits_for = False, None
         self._started_at = time.monotonic()
 
     def start_after(self, other: RoleProcess) -> None:
@@ -97,9 +97,8 @@ class RoleProcess:
         if self.failure is not None:
             return
         if self._child is None:
-            if self._waits_for is not None and self._waits_for.ready:
-                self._waits_for = None
-            if self._waits_for is None and time.monotonic() >= self._start_again_at:
+            due = time.monotonic() >= self._start_again_at
+            if due and (self._waits_for is None or self._waits_for.ready):
                 self._start_again()
             return
         if not self._ready:
