@@ -116,12 +116,13 @@ def recommendations(
     touched, layout, label, labelled = found[0]
     segment = label if labelled and label >= -1 else None
     known = list(dict.fromkeys(touched))
+    seen = set(known)
     liked = _liked(client, known, touch_weights(client, settings, profile_id, layout))
     near = dict(_nearest(client, liked, known, kind)) if liked is not None else {}
     popular = {
         content: (people, share, lift)
         for content, people, share, lift in _popular(client, name, segment)
-        if content not in set(known)
+        if content not in seen
     }
     of_kind = {row[0] for row in rows(client, _OF_KIND, ids=list(popular), kind=kind)} if popular else set()
     scores: dict[int, float] = {}

@@ -44,9 +44,8 @@ def overview(client: Client, segmentation: str = "") -> Overview:
     """Return the first page's numbers."""
     now = segments_now(client, segmentation)
     fresh = freshness(client, minutes=_FRESH_MINUTES)
-    events, per_second, changes, dead_letters = rows(client, _NUMBERS, seconds=_RATE_S, segmentation=now.segmentation)[
-        0
-    ]
+    (numbers,) = rows(client, _NUMBERS, seconds=_RATE_S, segmentation=now.segmentation)
+    events, per_second, changes, dead_letters = numbers
     return Overview(
         at=datetime.now(UTC),
         now=now,
