@@ -32,7 +32,7 @@ setup: $(VENV)/.ready
 bench: $(VENV)/.dev $(VENV)/.ready
 	$(BIN)/userprism bench pipeline $(ARGS)
 
-# Every fault, at length: ROUNDS of kill -9 anywhere, a tenth as many of each other fault; a failing SEED can be run again.
+# Every fault, at length: ROUNDS of kill -9 anywhere, a tenth as many of each other fault, or less; a failing SEED can be run again.
 faults: $(VENV)/.dev $(VENV)/.ready
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) $(ARGS)

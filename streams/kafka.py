@@ -194,6 +194,7 @@ class Outbox:
         log.warning("the broker has forgotten a producer (%s); a new one sends what waits", self._lost)
         self._producer.purge()
         self._served(lambda: self._producer.flush(0.0))  # its last reports come now, as lost ones
+        self._producer.close()  # else it goes on asking for the broker
         self._lost = None
         self._producer = Producer(self._config)
         for number in sorted(self._waiting):

@@ -32,6 +32,14 @@ _READER_SETTINGS = {"max_execution_time": "60", "max_result_bytes": "1000000000"
 #: Where a reader's unqualified names resolve when it names no database: chdb's own `default` shows the file system.
 _READER_DATABASE = "system"
 
+#: Inserts and merges are refused when less than this is left. On a disk without a byte left merges of this engine leave
+#: parts of empty files in the place of those they merged, and report no error (docs/adr/0019).
+_KEPT_FREE_BYTES = 64 << 20
+_CONFIG = """<clickhouse><storage_configuration><disks><default>
+<keep_free_space_bytes>{kept_free_bytes}</keep_free_space_bytes>
+</default></disks></storage_configuration></clickhouse>
+"""
+
 #: Where an insert's rows lie while the engine reads them: memory where there is such a place.
 _SPOOL = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - files there are made private by tempfile
 
@@ -92,8 +100,10 @@ class Engine:
         self._connect: Callable[[str], Any] = _chdb.connect  # type: ignore[attr-defined]  # its stub leaves it out
         self._path = str(data_dir)
         caches = "mark_cache_size=100000000&primary_index_cache_size=100000000&query_condition_cache_size=10000000"
+        config = data_dir / "config.xml"
+        config.write_text(_CONFIG.format(kept_free_bytes=_KEPT_FREE_BYTES))
         # Kept open: the engine goes away with its last connection.
-        self._root = self._connect(f"{self._path}?max_server_memory_usage={memory_bytes}&{caches}")
+        self._root = self._connect(f"{self._path}?config-file={config}&max_server_memory_usage={memory_bytes}&{caches}")
         self.version = self._ask("SELECT version()")
         self._table_functions = frozenset(self._ask("SELECT lower(name) FROM system.table_functions").split())
         self._functions = frozenset(self._ask("SELECT lower(name) FROM system.functions").split())

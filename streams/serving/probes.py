@@ -178,6 +178,20 @@ def _newest_wins(settings: Settings) -> str:
     return "the highest version of a row wins, whatever came last"
 
 
+def _kept_free(settings: Settings) -> str:
+    with connect(settings) as client:
+        disks = client.query("SELECT name, keep_free_space FROM system.disks WHERE is_remote = 0").result_rows
+    careless = [str(name) for name, kept in disks if not kept]
+    if careless:
+        msg = (
+            f"of disk {', '.join(careless)} every byte may be used: merges on a disk without a byte left were seen to "
+            "leave empty parts in the place of what they merged. Set keep_free_space_bytes for it "
+            "(deploy/clickhouse/storage.xml)"
+        )
+        raise LookupError(msg)
+    return "some of each disk is kept free" if disks else "no disk of its own that could be full"
+
+
 #: (name, probe) in the order in which `doctor` shows them.
 PROBES: tuple[tuple[str, Callable[[Settings], str]], ...] = (
     ("Kafka: aborted transactions", _transactions),
@@ -188,6 +202,7 @@ PROBES: tuple[tuple[str, Callable[[Settings], str]], ...] = (
     ("ClickHouse: one insert, one part", _one_block),
     ("ClickHouse: constraints", _refused_whole),
     ("ClickHouse: versions", _newest_wins),
+    ("ClickHouse: full disks", _kept_free),
 )
 
 

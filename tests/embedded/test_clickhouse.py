@@ -99,6 +99,11 @@ def test_errors_carry_the_server_s_codes(writer: Client, statement: str, code: i
         writer.query(statement)
 
 
+def test_some_of_the_disk_is_kept_free(writer: Client) -> None:
+    rows = writer.query("SELECT name, keep_free_space FROM system.disks").result_rows
+    assert [tuple(row) for row in rows] == [("default", 64 << 20)]
+
+
 def test_a_refused_block_leaves_nothing(writer: Client) -> None:
     with pytest.raises(ClickHouseError, match=r"(?i)code: 469\b"):
         writer.insert_arrow("clicks", _rows(990, 1_001), database="shop")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.harness import Fault, Wounds
-from tests.faults.setups import ClockJump, FullDisk, SecondIntake, SlowClickHouse, Takeover, Twin
+from tests.faults.setups import ClockJump, FullDisk, Second, SlowClickHouse, Takeover, Twin
 
 __all__ = ["FAULTS", "SHORT"]
 
@@ -65,13 +65,13 @@ def _away(victim: str, seconds: float) -> Callable[[Wounds], bool]:
 
 _REFUSED = Takeover(8.0, "refused a commit whose lease had run out; nothing of it was written")
 _HARMLESS = Takeover(8.0, "does no harm")
-_SECOND = SecondIntake()
+_INTAKE, _PROFILER = Second("intake"), Second("profiler")
 _SLOW = SlowClickHouse(2.0)
 _CLOCK = ClockJump((-1, 0, 1))
 _KILL, _TERM = signal.SIGKILL, signal.SIGTERM
 
 FAULTS = (
-    Fault("kill -9 of intake, profiler or ClickHouse", _signal(_KILL), "any of them"),
+    Fault("kill -9 of intake, profiler or ClickHouse", _signal(_KILL), "any of them", one_of=1),
     Fault("kill -9 of the profiler", _signal(_KILL, "profiler"), "profiler"),
     Fault("kill -9 of intake", _signal(_KILL, "intake"), "intake", events_a_round=6_000, batch_events=100),
     Fault("kill -9 of the encoder", _signal(_KILL, "encoder"), "encoder"),
@@ -82,13 +82,14 @@ FAULTS = (
     Fault("profiler frozen past its session", _freeze("profiler", 9.0), "profiler"),
     Fault("intake frozen past its transaction", _freeze("intake", 12.0), "intake"),
     Fault("ClickHouse frozen for 4 s", _freeze("ClickHouse", 4.0), "profiler"),
-    Fault("ClickHouse away for 60 s", _away("ClickHouse", 60.0), "profiler", rounds_a_stack=5),
-    Fault("broker frozen for 60 s", _freeze("broker", 60.0), "any", rounds_a_stack=5),
+    Fault("ClickHouse away for 60 s", _away("ClickHouse", 60.0), "profiler", one_of=40),
+    Fault("broker frozen for 60 s", _freeze("broker", 60.0), "any", one_of=40),
     Fault("late block, refused by the lease", _REFUSED.strike, "profiler", around=_REFUSED.around),
     Fault("late block, no lease", _HARMLESS.strike, "profiler", around=_HARMLESS.around, lease=False),
     Fault("two profilers under one id", Twin("profiler").strike, "profiler"),
     Fault("two intakes under one id", Twin("intake").strike, "intake"),
-    Fault("a second intake joins and dies", _SECOND.strike, "intake", around=_SECOND.around),
+    Fault("a second intake joins and dies", _INTAKE.strike, "intake", around=_INTAKE.around),
+    Fault("a second profiler joins and dies", _PROFILER.strike, "profiler", around=_PROFILER.around),
     Fault("a commit takes 2 s", _SLOW.strike, "profiler", around=_SLOW.around),
     Fault("ClickHouse's disk is full for 5 s", FullDisk().strike, "profiler", before=FullDisk().before),
     Fault("clocks of the roles jump by an hour", _CLOCK.strike, "any", around=_CLOCK.around),

@@ -7,10 +7,11 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -61,6 +62,8 @@ class Fault:
         How much work there is, and how much of it intake puts into one transaction.
     rounds_a_stack : int
         How many a stack takes before it is compared: starting one costs as much as some rounds.
+    one_of : int
+        The table gives it one of so many rounds: all of them, a tenth, or a fortieth where a round takes a minute.
     broker_loses : bool
         Whether the broker itself may lose input that it acknowledged: counted by itself then.
     """
@@ -78,6 +81,7 @@ class Fault:
     broker_loses: bool = False
     turns: tuple[Fault, ...] = ()
     rounds_a_stack: int = 20
+    one_of: int = 10
 
 
 @dataclass
@@ -213,6 +217,7 @@ def run_fault(
         stack.start_roles(env=env)
         stack.wait_ready(_PATIENCE_S)
         wounds = Wounds(stack, random.Random(seed), folder, env)
+        held.callback(wounds.close)
         with wounds.watched():
             for number, messages in enumerate(log.chunks(fault.events_a_round)):
                 _round(fault.turns[number % len(fault.turns)] if fault.turns else fault, wounds, messages, outcome)
@@ -220,7 +225,6 @@ def run_fault(
             _settle(wounds)
             _compare(stack.settings, log, fault, outcome)
         outcome.problems += wounds.notes
-        wounds.close()
     outcome.seconds = round(time.monotonic() - started, 1)
     return outcome
 
@@ -331,9 +335,7 @@ def _compare(settings: Settings, log: KnownLog, fault: Fault, outcome: Outcome) 
         outcome.problems.append(f"positions say {accepted} events, profiles {sum(found.values())}")
 
 
-def _features_wrong(
-    rows: list[tuple[str, int, dict[str, float], int]], least: Expected, most: Expected
-) -> Iterator[str]:
+def _features_wrong(rows: Sequence[Sequence[Any]], least: Expected, most: Expected) -> Iterator[str]:
     """Yield decayed counts that the events which must be there, and those that may, don't explain to 1e-9.
 
     Where nothing was lost by the broker both are the same: then they are the oracle's value, from below and from above.

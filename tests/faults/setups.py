@@ -21,7 +21,7 @@ from streams.telemetry import read_statuses
 from tests.faults.harness import Wounds, wait_for
 from tests.faults.proxy import Proxy
 
-__all__ = ["ClockJump", "FullDisk", "SecondIntake", "SlowClickHouse", "Takeover", "Twin"]
+__all__ = ["ClockJump", "FullDisk", "Second", "SlowClickHouse", "Takeover", "Twin"]
 
 _CLICKHOUSE_URL = "USERPRISM_CLICKHOUSE__URL"
 _DISK_BYTES = 400_000_000
@@ -112,18 +112,25 @@ class Twin:
         """Start it beside the first and let the two sort it out; the second isn't started again."""
         with wounds.unwatched():
             second = _another(wounds, self._role, {})
+        came = second.ready
         time.sleep(3.0)
         second.stop(3.0)
-        return True
+        return came
 
 
-class SecondIntake:
-    """Another intake joins under load, then dies and joins again: partitions go to and fro between the two.
+class Second:
+    """Another process of a role joins under load, then dies and joins again: partitions go to and fro between the two.
 
     The embedded broker keeps the place of a member that is gone, so a leaver's partitions wait until it is back.
+
+    Parameters
+    ----------
+    role : str
+        ``intake`` or ``profiler``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, role: str) -> None:
+        self._role = role
         self._second: RoleProcess | None = None
 
     @contextmanager
@@ -141,9 +148,10 @@ class SecondIntake:
         if self._second is not None and self._second._child is not None:
             self._second._child.kill()
         with wounds.unwatched():
-            self._second = _another(wounds, "intake", {"USERPRISM_INTAKE__INSTANCE_ID": json.dumps("intake-1")})
+            name = {f"USERPRISM_{self._role.upper()}__INSTANCE_ID": json.dumps(f"{self._role}-1")}
+            self._second = _another(wounds, self._role, name)
         if not self._second.ready:
-            wounds.notes.append(f"the second intake isn't ready: {self._second.describe()[-400:]}")
+            wounds.notes.append(f"the second {self._role} isn't ready: {self._second.describe()[-400:]}")
         return self._second.ready
 
 
@@ -177,7 +185,7 @@ class ClockJump:
     """The wall clock of all roles jumps by hours; the broker's and ClickHouse's stay right (`clock.c`)."""
 
     def __init__(self, hours: tuple[int, ...]) -> None:
-        self._hours = hours
+        self._hours, self._now = hours, 0
 
     @contextmanager
     def around(self, _stack: Supervisor, folder: Path) -> Iterator[Mapping[str, str]]:
@@ -186,12 +194,14 @@ class ClockJump:
         source = Path(__file__).with_name("clock.c")
         subprocess.run(["/usr/bin/cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
         clock.write_bytes(struct.pack("l", 0))
+        self._now = 0
         yield {"LD_PRELOAD": str(library), "WRONG_CLOCK": str(clock)}
 
     def strike(self, wounds: Wounds) -> bool:
-        """Jump."""
+        """Jump to another hour."""
+        self._now = wounds.chance.choice([hours for hours in self._hours if hours != self._now])
         with (wounds.folder / "clock").open("r+b") as sink:
-            sink.write(struct.pack("l", wounds.chance.choice(self._hours) * 3_600))
+            sink.write(struct.pack("l", self._now * 3_600))
         return True
 
 

@@ -20,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +50,7 @@ class Piece(NamedTuple):
 def main() -> None:
     """Run the long set."""
     parser = argparse.ArgumentParser(prog="faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="of the first fault; the others get a tenth")
+    parser.add_argument("--rounds", type=int, default=20, help="of the first fault; others get a tenth, or less")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="the fault of this name, or all whose name contains it; all rounds")
     parser.add_argument("--seconds", type=float, default=0.0, help="begin no stack after so many; 0: no limit")
@@ -62,13 +61,13 @@ def main() -> None:
         parser.error(f"no fault is called {options.only!r}; there are {', '.join(fault.name for fault in FAULTS)}")
     pieces = [
         piece
-        for piece in pieces_of(FAULTS, rounds=options.rounds, seed=options.seed, tenth=not options.only)
+        for piece in pieces_of(FAULTS, rounds=options.rounds, seed=options.seed, whole=bool(options.only))
         if piece.fault in places
     ]
     console = Console(stderr=True, highlight=False, width=160)
     rows = _run(pieces, options.jobs, options.seconds or float("inf"), console)
     console.print(_table(rows))
-    print(json.dumps([asdict(row) for row in rows]))
+    print(json.dumps([vars(row) for row in rows]))
     sys.exit(0 if all(row.good for row in rows) else 1)
 
 
@@ -78,14 +77,14 @@ def named(text: str) -> list[int]:
     return exact or [place for place, fault in enumerate(FAULTS) if text in fault.name]
 
 
-def pieces_of(faults: Sequence[Fault], *, rounds: int, seed: int, tenth: bool) -> list[Piece]:
-    """Cut all rounds into pieces; with `tenth` every fault but the first gets a tenth of them.
+def pieces_of(faults: Sequence[Fault], *, rounds: int, seed: int, whole: bool) -> list[Piece]:
+    """Cut all rounds into pieces; with `whole` every fault gets all of them.
 
     A piece's seed is the first one plus the rounds before it, so that a piece alone can be run again.
     """
     pieces = []
     for place, fault in enumerate(faults):
-        wanted = max(rounds // 10, 1) if tenth and place else rounds
+        wanted = rounds if whole else max(rounds // fault.one_of, 1)
         for done in range(0, wanted, fault.rounds_a_stack):
             pieces.append(Piece(place, min(fault.rounds_a_stack, wanted - done), seed + done))
     return pieces

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
+import struct
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 from tests.faults.faults import FAULTS, SHORT
 from tests.faults.harness import Outcome, run_fault
 from tests.faults.known_log import KnownLog
-from tests.faults.setups import SlowClickHouse, Takeover
+from tests.faults.setups import ClockJump, SlowClickHouse, Takeover
 from tests.faults.table import named, pieces_of
 
 
@@ -39,13 +41,14 @@ def test_a_row_is_all_its_stacks_and_names_the_one_that_went_wrong() -> None:
 
 
 def test_pieces_are_all_the_rounds_each_with_a_seed_of_its_own() -> None:
-    pieces = pieces_of(FAULTS, rounds=200, seed=1, tenth=True)
+    pieces = pieces_of(FAULTS, rounds=200, seed=1, whole=False)
 
     rounds = Counter[int]()
     for piece in pieces:
         rounds[piece.fault] += piece.rounds
         assert piece.rounds <= FAULTS[piece.fault].rounds_a_stack
-    assert rounds == {place: 200 if place == 0 else 20 for place in range(len(FAULTS))}
+    assert rounds == {place: 200 // fault.one_of for place, fault in enumerate(FAULTS)}
+    assert rounds[0] == 200
     assert len({(piece.fault, piece.seed) for piece in pieces}) == len(pieces)
 
 
@@ -75,3 +78,15 @@ def test_the_oracle_knows_its_log() -> None:
     assert len(log.messages) == log.accepted + log.duplicates + sum(log.dead_letters.values()) == 5_000
     assert KnownLog(3, 5_000).messages == log.messages
     assert min(log.accepted, log.duplicates, *log.dead_letters.values()) > 0
+
+
+def test_a_clock_that_jumps_never_stays(tmp_path: Path) -> None:
+    jump = ClockJump((-1, 0, 1))
+    wounds: Any = SimpleNamespace(folder=tmp_path, chance=random.Random(1))
+    (tmp_path / "clock").write_bytes(struct.pack("l", 0))
+    before = 0
+    for _ in range(30):
+        assert jump.strike(wounds)
+        (now,) = struct.unpack("l", (tmp_path / "clock").read_bytes())
+        assert now != before
+        before = now
