@@ -63,12 +63,22 @@ class Lookout:
             for number in sorted(n for n in self._rows if n <= self.judged):
                 self._watcher.history.put(number, self._interval(self._rows.pop(number)))
 
-    def judge_until(self, last: int) -> list[tuple[int, list[StoredAlert]]]:
-        """Judge intervals up to `last`; return what is told, by interval."""
+    def judge_until(self, last: int, known: int | None = None) -> list[tuple[int, list[StoredAlert]]]:
+        """Judge intervals up to `last`; return what is told, by interval.
+
+        `known` is the model version that every partition has come to, None for the newest: where a fit is newer than
+        that, not all of those whom it moved are known, and its first interval waits for them.
+        """
         if not self._rows and self.judged is None:
             return []
         first = min(self._rows) if self.judged is None else self.judged + 1
-        return [(number, self._judge(number)) for number in range(first, last + 1)]
+        told = []
+        for number in range(first, last + 1):
+            newest = max((row.model_version for row in self._rows.get(number, [])), default=0)
+            if known is not None and self._basis(newest) > self._basis(known):
+                break
+            told.append((number, self._judge(number)))
+        return told
 
     def _judge(self, number: int) -> list[StoredAlert]:
         history = self._watcher.history

@@ -96,7 +96,7 @@ class Detection:
             read_intervals(client, name, knobs.interval_s, lookout.first_needed),
             basis_versions(client, names_of(self._settings, name)),
         )
-        for number, alerts in lookout.judge_until(last):
+        for number, alerts in lookout.judge_until(last, reached.model_version):
             told += self._tell(client, alerts)
             if alerts:
                 save_judged(client, name, knobs.interval_s, number)
@@ -122,6 +122,7 @@ class Detection:
             lookout.judge_until(judged)
             stored = [a for a in firing_alerts(client, name) if a.labels.get("by") != "wall"]
             lookout.book.adopt(stored)
+            self._moved |= {(alert.fingerprint, alert.starts_at_us): alert.moved for alert in stored}
         return lookout
 
     def _silence(self, client: Client, name: str, reached: Progress) -> int:

@@ -35,15 +35,17 @@ ORDER BY number
 """
 
 _PROGRESS = """
-SELECT max(toUnixTimestamp64Micro(newest_event_at)) AS newest, max(toUnixTimestamp64Milli(committed_at)) AS committed
+SELECT max(toUnixTimestamp64Micro(newest_event_at)) AS newest, max(toUnixTimestamp64Milli(committed_at)) AS committed,
+       max(model_version) AS model
 FROM segment_stats
 WHERE segmentation = {name:String} AND interval_s = {interval_s:UInt32}
   AND at >= fromUnixTimestamp64Micro({from_us:Int64})
 GROUP BY kafka_partition
 """
 
-#: A partition that has said nothing for so long while others have isn't waited for.
-_IDLE_MS = 30_000
+#: A partition that has said nothing for so long while others have isn't waited for: a part of an interval, against
+#: which a wait is felt, and never less than a profiler that starts again may take.
+_IDLE_PART, _IDLE_LEAST_MS = 1 / 12, 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,22 @@ class IntervalRow:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far event time has come in every partition that is alive (us), the newest of all, and when that was (ms)."""
+    """How far every partition that is alive has come.
+
+    Attributes
+    ----------
+    low_us, newest_us : int
+        The newest event of the one that is furthest behind, and of all.
+    committed_ms : int
+        When somebody last said so.
+    model_version : int
+        The model that all of them have come to.
+    """
 
     low_us: int
     newest_us: int
     committed_ms: int
+    model_version: int
 
 
 def read_intervals(client: Client, segmentation: str, interval_s: int, first: int) -> list[IntervalRow]:
@@ -80,13 +93,14 @@ def read_intervals(client: Client, segmentation: str, interval_s: int, first: in
 
 
 def progress(client: Client, segmentation: str, interval_s: int, first: int) -> Progress | None:
-    """Return how far event time has come, None where nothing is known from `first` on."""
+    """Return how far partitions have come, None where nothing is known from `first` on."""
     rows = client.query(_PROGRESS, parameters=_asked(segmentation, interval_s, first)).result_rows
     if not rows:
         return None
-    committed_ms = max(committed for _, committed in rows)
-    alive = [newest for newest, committed in rows if committed >= committed_ms - _IDLE_MS]
-    return Progress(min(alive), max(newest for newest, _ in rows), committed_ms)
+    newest, committed, _ = (max(column) for column in zip(*rows, strict=True))
+    heard_ms = committed - max(_IDLE_LEAST_MS, interval_s * 1_000 * _IDLE_PART)
+    alive = [(at, model) for at, heard, model in rows if heard >= heard_ms]
+    return Progress(min(at for at, _ in alive), newest, committed, min(model for _, model in alive))
 
 
 def basis_versions(client: Client, names: list[str]) -> list[int]:
@@ -99,14 +113,23 @@ def basis_versions(client: Client, names: list[str]) -> list[int]:
     return [int(version) for (version,) in rows]
 
 
+_SIZES = """
+WITH firsts AS (
+    SELECT kafka_partition, min(version) FROM segment_sizes
+    WHERE has({names:Array(String)}, segmentation) AND model_version >= {since:UInt64}
+    GROUP BY kafka_partition
+)
+SELECT segment, sum(n) FROM (
+    SELECT kafka_partition, segment, any(people) AS n FROM segment_sizes
+    WHERE has({names:Array(String)}, segmentation) AND (kafka_partition, version) IN firsts
+    GROUP BY kafka_partition, segment
+) GROUP BY segment
+"""
+
+
 def sizes_at(client: Client, names: list[str], model_version: int) -> dict[int, int]:
-    """Return people per segment as the first commits of a model's version found them."""
-    rows = client.query(
-        "SELECT segment, sum(n) FROM (SELECT kafka_partition, segment, argMin(people, version) AS n FROM segment_sizes "
-        "WHERE has({names:Array(String)}, segmentation) AND model_version = {version:UInt64} "
-        "GROUP BY kafka_partition, segment) GROUP BY segment",
-        parameters={"names": names, "version": model_version},
-    ).result_rows
+    """Return people per segment as each partition's first commit under a model, or a newer one, found them."""
+    rows = client.query(_SIZES, parameters={"names": names, "since": model_version}).result_rows
     return {int(segment): int(people) for segment, people in rows}
 
 

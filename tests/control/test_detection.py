@@ -15,6 +15,7 @@ from streams.kafka import client_config, end_offsets
 from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.alerts import firing_alerts
+from streams.storage.shifts import judged_until, progress, sizes_at
 from tests.control.test_lookout import weeks
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -28,14 +29,17 @@ def first_fit(client: Client) -> None:
     client.insert("model_versions", [["interest", 1, "first fit", [0], 1, 0.0, "", 0, b""]], column_names=names.split())
 
 
-def fill(client: Client, first: int, last: int, ago: timedelta = timedelta()) -> None:
-    """Write what commits said of some hours, so long ago, in two partitions."""
+def fill(
+    client: Client, first: int, last: int, ago: timedelta = timedelta(), models: tuple[int, ...] = (1, 1)
+) -> None:
+    """Write what commits said of some hours, so long ago, in two partitions that have come to these models."""
     rows = []
     for hour in range(first, last):
         at = BEGIN + timedelta(hours=hour)
         for segment, people in enumerate(COUNTS[hour].tolist()):
-            for partition, part in enumerate((int(people) // 3, int(people) - int(people) // 3)):
-                row = ["interest", 3_600, at, partition, segment, hour + 1, 1, part, at + timedelta(minutes=59)]
+            parts = int(people) // 3, int(people) - int(people) // 3
+            for partition, (part, model) in enumerate(zip(parts, models, strict=False)):
+                row = ["interest", 3_600, at, partition, segment, hour + 1, model, part, at + timedelta(minutes=59)]
                 rows.append([*row, datetime.now(UTC) - ago])
     names = (
         "segmentation interval_s at kafka_partition segment version model_version active newest_event_at committed_at"
@@ -90,7 +94,10 @@ def test_a_crash_loses_no_alert_and_a_repeat_is_the_same_one(
         (after,) = firing_alerts(client)
         assert (after.fingerprint, after.starts_at_us) == (before.fingerprint, before.starts_at_us)
         assert after.segments[0] == 0
-        fill(client, AT + 3, AT + 20)
+        fill(client, AT + 3, AT + 13)
+        assert again.look() > 0
+        monkeypatch.setattr(module, "what_moved", lambda *_: {})  # of a window that is over nobody can tell any more
+        fill(client, AT + 13, AT + 20)
 
         def refuses(*_: object) -> None:
             msg = "ClickHouse is away"
@@ -129,3 +136,52 @@ def test_no_commit_for_too_long_is_silence_and_the_next_one_ends_it(settings: Se
         assert firing_alerts(client) == []
         another.close()
     assert told(settings) == {alert.fingerprint}
+
+
+HOUR_0 = int(BEGIN.timestamp()) // 3_600
+
+
+def test_a_partition_is_waited_for_as_long_as_a_part_of_an_interval(settings: Settings) -> None:
+    initialise(settings)
+    with connect(settings) as client:
+        fill(client, 0, 5, ago=timedelta(minutes=4))
+        fill(client, 5, 30, models=(1,))
+        waiting = progress(client, "interest", 3_600, 0)
+        assert waiting is not None
+        assert waiting.low_us // 3_600_000_000 == HOUR_0 + 4
+        fill(client, 30, 31, ago=timedelta(minutes=-2), models=(1,))
+        alone = progress(client, "interest", 3_600, 0)
+        assert alone is not None
+        assert alone.low_us // 3_600_000_000 == HOUR_0 + 30
+
+
+def test_a_fit_is_judged_when_every_partition_has_said_whom_it_moved(settings: Settings) -> None:
+    initialise(settings)
+    detection = Detection(settings)
+    with connect(settings) as client:
+        first_fit(client)
+        names = "segmentation model_version cause segments learned inertia space_id layout snapshot"
+        client.insert("model_versions", [["interest", 5, "refit", [0], 1, 0.0, "", 0, b""]], column_names=names.split())
+        fill(client, 0, 20)
+        fill(client, 20, 30, models=(5,))  # hours ahead of the other, which hasn't come to the fit
+        fill(client, 20, 22, models=(5, 3))
+        detection.look()
+        assert judged_until(client, "interest", 3_600) == HOUR_0 + 19
+        fill(client, 22, 30, models=(6, 6))
+        detection.look()
+        assert judged_until(client, "interest", 3_600) == HOUR_0 + 28
+    detection.close()
+
+
+def test_people_after_a_fit_are_those_of_each_partitions_first_commit_under_it(settings: Settings) -> None:
+    initialise(settings)
+    names = ["segmentation", "kafka_partition", "version", "segment", "people", "model_version", "at"]
+    commits = [(0, 10, 4), (0, 20, 5), (0, 30, 6), (1, 11, 4), (1, 31, 6)]  # the second partition came to 6 at once
+    rows = [
+        ["interest", partition, version, segment, version + segment, model, datetime.now(UTC)]
+        for partition, version, model in commits
+        for segment in (0, 1)
+    ]
+    with connect(settings) as client:
+        client.insert("segment_sizes", rows, column_names=names)
+        assert sizes_at(client, ["interest", ""], 5) == {0: 20 + 31, 1: 21 + 32}
