@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-__all__ = ["batches"]
+__all__ = ["batches", "bucket"]
 
 
 def batches(costs: Sequence[int], rows: int, budget: int) -> Iterator[list[int]]:
@@ -32,3 +32,15 @@ def batches(costs: Sequence[int], rows: int, budget: int) -> Iterator[list[int]]
         batch.append(i)
     if batch:
         yield batch
+
+
+def bucket(longest: int, most: int | None = None) -> int:
+    """Return the length that a batch is padded to where lengths should be few: a power of two, 16 at least.
+
+    Examples
+    --------
+    >>> bucket(3), bucket(17), bucket(100, most=120)
+    (16, 32, 120)
+    """
+    length = max(16, 1 << (longest - 1).bit_length())
+    return length if most is None else max(longest, min(length, most))

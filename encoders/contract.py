@@ -65,6 +65,9 @@ class Encoder(ABC, Generic[Content, Prepared]):
     budget = 4096
     #: Pieces of content that are prepared before a batch is run, to be sorted by length.
     ahead = 4096
+    #: The same of a GPU, whose launches cost as much for one row as for hundreds (tests/bench/gpu.md).
+    gpu_rows = 512
+    gpu_budget = 16_384
 
     def __init__(self, manifest: Manifest, threads: int = 1) -> None:
         manifest.verify()
@@ -74,6 +77,8 @@ class Encoder(ABC, Generic[Content, Prepared]):
         self._counting = threading.Lock()
         self._batches = self._batched = 0
         self._slowest = max(self._open(), key=lambda session: PROVIDERS.index(session.provider))
+        if self._slowest.on_gpu:
+            self.rows, self.budget, self.ahead = self.gpu_rows, self.gpu_budget, max(self.ahead, self.gpu_rows)
         self._check_goldens()
         self._batches = self._batched = 0
 

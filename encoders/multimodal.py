@@ -58,6 +58,7 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
     """
 
     rows = ImageEncoder.rows
+    gpu_rows = ImageEncoder.gpu_rows
     ahead = ImageEncoder.ahead
 
     def __init__(self, manifest: Manifest, threads: int = 1, source: ImageSource | None = None) -> None:
@@ -108,7 +109,9 @@ class MultimodalEncoder(Encoder[Thing, _Prepared]):
         total = np.zeros((len(batch), self.dim), np.float32)
         texts = [i for i, one in enumerate(batch) if one.tokens]
         if texts:
-            ids, mask = pad_tokens([batch[i].tokens for i in texts], self.manifest.pad_id)
+            tokens = [batch[i].tokens for i in texts]
+            length = self._text.length(len(texts), max(map(len, tokens)), self.manifest.max_len)
+            ids, mask = pad_tokens(tokens, self.manifest.pad_id, length)
             total[texts] += self._text.run(input_ids=ids, mask=mask.astype(np.int64))
         seen = [(i, one.pixels) for i, one in enumerate(batch) if one.pixels is not None]
         if seen:

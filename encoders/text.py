@@ -38,7 +38,8 @@ class TextEncoder(Encoder[str, list[int]]):
         return [self._session]
 
     def _run(self, batch: Sequence[list[int]]) -> Vectors:
-        ids, mask = pad_tokens(batch, self.manifest.pad_id)
+        length = self._session.length(len(batch), max(map(len, batch)), self.manifest.max_len)
+        ids, mask = pad_tokens(batch, self.manifest.pad_id, length)
         return self._session.run(input_ids=ids, mask=mask.astype(self.manifest.dtype("mask")))
 
 
@@ -68,11 +69,10 @@ def tokens_of(text: str, tokenize: Tokenize) -> list[int]:
     return ids
 
 
-def pad_tokens(batch: Sequence[list[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids int64 (n, longest) and mask bool (n, longest), padded on the right."""
-    longest = max(map(len, batch))
-    ids = np.full((len(batch), longest), pad_id, np.int64)
-    mask = np.zeros((len(batch), longest), np.bool_)
+def pad_tokens(batch: Sequence[list[int]], pad_id: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids int64 (n, length) and mask bool (n, length), padded on the right."""
+    ids = np.full((len(batch), length), pad_id, np.int64)
+    mask = np.zeros((len(batch), length), np.bool_)
     for row, entry in enumerate(batch):
         ids[row, : len(entry)] = entry
         mask[row, : len(entry)] = True

@@ -96,7 +96,7 @@ class BehaviourEncoder(Encoder[Basket, _Entries]):
         return [self._session]
 
     def _run(self, batch: Sequence[_Entries]) -> Vectors:
-        longest = max(len(numbers) for numbers, _ in batch)
+        longest = self._session.length(len(batch), max(len(numbers) for numbers, _ in batch))
         items = np.zeros((len(batch), longest), np.int64)
         weights = np.zeros((len(batch), longest), np.float32)
         for row, (numbers, much) in enumerate(batch):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import json
 import logging
 import sys
@@ -25,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from sentence_transformers import SentenceTransformer
 
 from encoders import load_encoder
@@ -35,6 +33,7 @@ from encoders.export.efficientnet import EFFICIENTNET, LITE0_INPUT, Features, ex
 from encoders.export.minilm import MINILM, export_minilm, export_minilm_int8, minilm_checkpoint
 from encoders.export.titles import SAMPLE_TITLES
 from tests.bench.common import machine, print_table, progress
+from tests.bench.pictures import PICTURES, jpegs
 from tests.bench.translations import translation_retrieval
 
 __all__ = ["retrieval", "run"]
@@ -147,13 +146,7 @@ def _row(
 
 def _pictures(images: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
     progress("pictures")
-    random = np.random.default_rng(0)
-    jpegs = []
-    for _ in range(n):
-        coarse = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-        sink = io.BytesIO()
-        coarse.resize((500, 400), Image.Resampling.BICUBIC).save(sink, "JPEG", quality=85)
-        jpegs.append(sink.getvalue())
+    pictures = jpegs(n)
     module = Features(lite0()).eval()
 
     def by_torch(some: Sequence[bytes]) -> np.ndarray:
@@ -164,11 +157,11 @@ def _pictures(images: Encoder[Any, Any], n: int) -> list[dict[str, Any]]:
                 rows.append(module(torch.from_numpy(pixels)).numpy())
         return np.concatenate(rows)
 
-    cosine = _least_cosine(by_torch(jpegs), images.encode(jpegs))
-    content, name, n = f"JPEG 500 x 400 to {LITE0_INPUT.size}", "EfficientNet-lite0", PICTURE_THREADS
+    cosine = _least_cosine(by_torch(pictures), images.encode(pictures))
+    content, name, n = f"{PICTURES} to {LITE0_INPUT.size}", "EfficientNet-lite0", PICTURE_THREADS
     return [
-        _row(f"{name}, torch", content, n, _rate(by_torch, jpegs)),
-        _row(f"{name}, ONNX", content, n, _rate(images.encode, jpegs), cosine, "torch"),
+        _row(f"{name}, torch", content, n, _rate(by_torch, pictures)),
+        _row(f"{name}, ONNX", content, n, _rate(images.encode, pictures), cosine, "torch"),
     ]
 
 
