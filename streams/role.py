@@ -26,13 +26,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m streams.role", description=__doc__)
     parser.add_argument("--config")
     parser.add_argument("--data-dir")
+    parser.add_argument("--spare", action="store_true", help="be ready to work, and begin when a line comes in")
     parser.add_argument("role", choices=_ROLES)
     options = parser.parse_args(argv)
     configure_logging(options.role)
     try:
+        role = import_module(f"streams.roles.{options.role}")
+        if options.spare:
+            role.prepare()
+            if not sys.stdin.readline():  # nobody needs us any more
+                return 0
         settings = load_settings(options.config, overrides={"data_dir": options.data_dir} if options.data_dir else {})
         with stop_on_signals() as stop:
-            import_module(f"streams.roles.{options.role}").run(settings, stop)
+            role.run(settings, stop)
     except UserprismError as error:
         print(f"userprism: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from online_models import warm_up_kernels
-from streams.contract import Contract, Incoming, Limits, decode_block
+from streams.contract import Contract, Incoming, Limits, decode_block, decode_ids
 from streams.profiles import Layout, PartitionState, Position, VectorTable, interest
 from streams.settings import SegmentationSettings
 
@@ -32,7 +32,7 @@ def warm_up() -> None:
     state = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
     for _, block in result.blocks:
         state.apply(decode_block(block), offset=0, record_time_us=_TIME_MS * 1000)
-    state.learn_ids_only(decode_block(result.blocks[0][1]), offset=1, record_time_us=_TIME_MS * 1000 + 5_000_000)
+    state.learn_ids_only(decode_ids(result.blocks[0][1]), offset=1, record_time_us=_TIME_MS * 1000 + 5_000_000)
     rows = np.arange(state.people, dtype=np.int32)
     table = VectorTable(4)
     ids, weights = state.touches(rows)

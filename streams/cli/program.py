@@ -58,7 +58,9 @@ def up(options: Shared, profilers: int, intakes: int) -> None:
     counts = {"profiler": profilers, "intake": intakes}
     with (
         stop_on_signals() as stop,
-        Supervisor(settings, counts=counts, role_args=options.role_args(settings.data), stop=stop) as stack,
+        Supervisor(
+            settings, counts=counts, role_args=options.role_args(settings.data), spares=True, stop=stop
+        ) as stack,
     ):
         stack.start_roles()
         if stack.wait_ready():

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from streams.contract.batch import Contract, Incoming, Result
-from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, encode_block
+from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, decode_ids, encode_block
 from streams.contract.content import Content, ContentError, decode_content, encode_content, merged, text_of
 from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
 from streams.contract.dead_letters import DeadLetter
@@ -49,6 +49,7 @@ __all__ = [
     "decode_block",
     "decode_content",
     "decode_control",
+    "decode_ids",
     "decode_update",
     "decode_vectors",
     "encode_block",

@@ -43,6 +43,8 @@ CLICKS_SCHEMA = pa.schema(
     ]
 )
 _WITHOUT_ANONYMOUS = pa.schema(list(CLICKS_SCHEMA)[:-1])
+_REQUIRED = [place for place, field in enumerate(CLICKS_SCHEMA) if not field.nullable]
+_HASH, _CONTENTS = (CLICKS_SCHEMA.get_field_index(name) for name in ("message_hash", "contents"))
 
 _READ_AT = b"read_at_us"
 _VERSION = b"userprism_block"
@@ -165,34 +167,11 @@ def decode_block(data: bytes) -> Block:
     BlockError
         Not an Arrow stream, another schema or version, or inconsistent inside.
     """
-    try:
-        reader = pa.ipc.open_stream(pa.py_buffer(data))
-        batch = reader.read_next_batch()
-        batch.validate(full=True)
-        return _block(reader.schema, batch)
-    except (pa.ArrowException, StopIteration, EOFError, OSError, ValueError, KeyError) as error:
-        if isinstance(error, BlockError):
-            raise
-        msg = f"not a block of clicks ({len(data)} bytes): {error}"
-        raise BlockError(msg) from error
-
-
-def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
-    metadata = schema.metadata or {}
-    version = metadata.get(_VERSION)
-    if version != str(BLOCK_VERSION).encode():
-        msg = f"a block of version {version!r}; this userprism reads version {BLOCK_VERSION}"
-        raise BlockError(msg)
-    if not any(batch.schema.equals(known, check_metadata=False) for known in (_WITHOUT_ANONYMOUS, CLICKS_SCHEMA)):
-        msg = f"a block with columns {batch.schema.names}, expected {CLICKS_SCHEMA.names}"
-        raise BlockError(msg)
+    read_at_us, batch = _checked(data)
     column = dict(zip(batch.schema.names, batch.columns, strict=True))
-    if any(column[f.name].null_count for f in batch.schema if not f.nullable):
-        msg = "a block with nulls in a column that must not have any"
-        raise BlockError(msg)
     categories, contents = column["categories"], column["contents"]
     return Block(
-        read_at_us=int(metadata[_READ_AT]),
+        read_at_us=read_at_us,
         person=Names.of(column["person"]),
         at_us=column["at_us"].to_numpy(),
         message_hash=column["message_hash"].to_numpy(),
@@ -214,6 +193,44 @@ def _block(schema: pa.Schema, batch: pa.RecordBatch) -> Block:
         clamped=column["clamped"].to_numpy(zero_copy_only=False),
         anonymous=Names.of(column["anonymous"]) if "anonymous" in column else Names.nothing(len(batch)),
     )
+
+
+def decode_ids(data: bytes) -> npt.NDArray[np.uint64]:
+    """Read the message hashes of a block that is known otherwise; a block is refused where `decode_block` refuses it.
+
+    Raises
+    ------
+    BlockError
+        As `decode_block` does.
+    """
+    _, batch = _checked(data)
+    hashes: npt.NDArray[np.uint64] = batch.column(_HASH).to_numpy()
+    return hashes
+
+
+def _checked(data: bytes) -> tuple[int, pa.RecordBatch]:
+    """Return when a block was read (us), and its columns: they are what they have to be."""
+    try:
+        reader = pa.ipc.open_stream(pa.py_buffer(data))
+        batch = reader.read_next_batch()
+        batch.validate(full=True)
+        metadata = reader.schema.metadata or {}
+        version = metadata.get(_VERSION)
+        if version != str(BLOCK_VERSION).encode():
+            msg = f"a block of version {version!r}; this userprism reads version {BLOCK_VERSION}"
+            raise BlockError(msg)
+        if not any(batch.schema.equals(known, check_metadata=False) for known in (_WITHOUT_ANONYMOUS, CLICKS_SCHEMA)):
+            msg = f"a block with columns {batch.schema.names}, expected {CLICKS_SCHEMA.names}"
+            raise BlockError(msg)
+        if any(batch.column(place).null_count for place in _REQUIRED) or batch.column(_CONTENTS).values.null_count:
+            msg = "a block with nulls in a column that must not have any"
+            raise BlockError(msg)
+        return int(metadata[_READ_AT]), batch
+    except (pa.ArrowException, StopIteration, EOFError, OSError, ValueError, KeyError) as error:
+        if isinstance(error, BlockError):
+            raise
+        msg = f"not a block of clicks ({len(data)} bytes): {error}"
+        raise BlockError(msg) from error
 
 
 def _floats(array: pa.Array) -> npt.NDArray[np.float64]:

@@ -6,6 +6,7 @@ which stops them in the right order instead of having broker and roles fall over
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -68,6 +69,8 @@ class ChildProcess:
         Added to our environment.
     death_signal : signal.Signals
         What it gets when we die without stopping it. SIGTERM only for programs that are sure to obey.
+    waits : bool
+        Whether it begins to work at `wake` only: when a line comes in.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class ChildProcess:
         *,
         env: Mapping[str, str] | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
+        waits: bool = False,
     ) -> None:
         self.name = name
         self.log = log
@@ -88,7 +92,7 @@ class ChildProcess:
             self._popen = _forker.submit(
                 subprocess.Popen,
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
@@ -109,6 +113,16 @@ class ChildProcess:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self.returncode is None
+
+    def wake(self) -> None:
+        """Let a process that waits begin; what was logged so far isn't its own."""
+        if self._popen.stdin is None:
+            msg = f"{self.name} doesn't wait for anybody"
+            raise RuntimeError(msg)
+        self._log_start = self.log.stat().st_size
+        with contextlib.suppress(BrokenPipeError):  # it has just died: whoever watches it will see
+            self._popen.stdin.write(b"\n")
+            self._popen.stdin.close()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens if it has ended."""
@@ -134,6 +148,8 @@ class ChildProcess:
         """Send SIGKILL and reap."""
         self.send_signal(signal.SIGKILL)
         self._popen.wait()
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
 
     def log_tail(self, lines: int = 12) -> str:
         """Return the last lines that this run of the program logged."""

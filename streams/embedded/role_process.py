@@ -22,6 +22,7 @@ _WRONG_USAGE = 2
 #: A role that ends this often in a row by itself before it was ever ready won't be ready next time either.
 _MOST_FALSE_STARTS = 3
 _PUT_OFF_S = 0.5
+_SPARE_AFTER_S = 15.0
 
 
 class RoleProcess:
@@ -40,6 +41,9 @@ class RoleProcess:
     before_life : callable, optional
         Called before each start; what it returns is added to the environment too. While it raises UnavailableError
         the start is put off.
+    spare_command : sequence of str, optional
+        Starts a process that is ready to work and waits for a line: it stands by while the role works, and takes its
+        place when it dies. For a role whose environment is the same in every life.
 
     Attributes
     ----------
@@ -51,13 +55,15 @@ class RoleProcess:
 
     def __init__(
         self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str],
-        before_life: Callable[[], Mapping[str, str]] = dict,
+        before_life: Callable[[], Mapping[str, str]] = dict, *, spare_command: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self.log = log
         self.failure: str | None = None
         self.restarts = 0
         self._command, self._env, self._before_life = command, env, before_life
+        self._spare_command: Sequence[str] = spare_command
+        self._spare: ChildProcess | None = None
         self._backoff = Backoff()
         self._false_starts = 0
         self._ready = False
@@ -69,6 +75,11 @@ class RoleProcess:
     def pid(self) -> int | None:
         """Process id; None while none runs."""
         return self._child.pid if self._child is not None else None
+
+    @property
+    def spare_pid(self) -> int | None:
+        """Process id of the one that stands by; None while none does."""
+        return self._spare.pid if self._spare is not None else None
 
     @property
     def ready(self) -> bool:
@@ -101,16 +112,37 @@ class RoleProcess:
             if due and (self._waits_for is None or self._waits_for.ready):
                 self._start_again()
             return
-        if not self._ready:
+        if self._ready:
+            self._keep_a_spare()
+        else:
             self._ready = any(s.get("pid") == self._child.pid and s.get("state") == "ready" for s in statuses.values())
         status = self._child.returncode
         if status is not None:
             self._died(self._child, status)
 
+    def _keep_a_spare(self) -> None:
+        """Start one when the role has worked for a while: before that it would take time from what starts."""
+        if not self._spare_command or time.monotonic() - self._started_at < _SPARE_AFTER_S:
+            return
+        if self._spare is None:
+            self._spare = ChildProcess(f"spare {self.name}", self._spare_command, self.log, env=self._env, waits=True)
+        elif not self._spare.alive:
+            _log.warning("role %s goes on without a spare process: it ended by itself (log: %s)", self.name, self.log)
+            self._spare.kill()
+            self._spare, self._spare_command = None, ()
+
+    def _start_or_wake(self) -> None:
+        if self._spare is None or not self._spare.alive:
+            self.start()
+            return
+        self._child, self._spare = self._spare, None
+        self._child.wake()
+        self._ready, self._started_at = False, time.monotonic()
+
     def _start_again(self) -> None:
         lived = self._started_at > 0.0
         try:
-            self.start()
+            self._start_or_wake()
         except UnavailableError as error:
             _log.warning("role %s can't start yet: %s", self.name, error)
             self._start_again_at = time.monotonic() + _PUT_OFF_S
@@ -119,6 +151,9 @@ class RoleProcess:
 
     def stop(self, timeout_s: float) -> None:
         """Stop the process; SIGKILL after `timeout_s`."""
+        if self._spare is not None:
+            self._spare.kill()  # it holds nothing
+            self._spare = None
         if self._child is not None:
             self._child.stop(timeout_s)
             self._child = None

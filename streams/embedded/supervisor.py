@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 #: In the order they start; the one that feeds the others starts last and stops first.
 ROLES = ("web", "encoder", "control", "profiler", "intake")
 _FIRST_TO_STOP = "intake"
+_LONGEST_TO_START = "profiler"
 
 #: A stop has 5 s in all (DESIGN 13): when intake, the other roles, and the engines must be gone at the latest.
 _INTAKE_GONE_S, _ROLES_GONE_S, _ALL_GONE_S = 1.2, 2.8, 4.6
@@ -63,6 +64,9 @@ class Supervisor:
         Gives program and arguments of a role. Default: this interpreter with ``-m streams.role``, `role_args`, role.
     broker : bool
         False starts ClickHouse alone: no topics, no roles.
+    spares : bool
+        Whether a second profiler process stands by to take the place of one that dies: what a start takes is imports
+        and kernels for the most part. It holds some 200 MB.
     log_dir : Path, optional
         Default: ``<data_dir>/logs``.
     stop : threading.Event, optional
@@ -91,6 +95,7 @@ class Supervisor:
         role_args: Sequence[str] = (),
         role_command: Callable[[str], Sequence[str]] | None = None,
         broker: bool = True,
+        spares: bool = False,
         log_dir: Path | None = None,
         stop: threading.Event | None = None,
     ) -> None:
@@ -99,7 +104,7 @@ class Supervisor:
         self._settings = settings
         self._wanted = tuple(name for role in roles for name in instances_of(role, (counts or {}).get(role, 1)))
         self._role_command = role_command or (lambda role: [sys.executable, "-m", "streams.role", *role_args, role])
-        self._with_broker = broker
+        self._with_broker, self._spares = broker, spares
         self._stop_asked = stop or threading.Event()
         self._broker: Broker | None = None
         self._clickhouse: ClickHouse | None = None
@@ -178,12 +183,15 @@ class Supervisor:
             if name not in self._roles and not self._stop_asked.is_set():
                 kind, _, number = name.partition("-")
                 instance = self._instance_id(kind, number)
+                command = self._role_command(kind)
+                spare = [*command[:-1], "--spare", command[-1]] if self._spares and kind == _LONGEST_TO_START else ()
                 role = RoleProcess(
                     name,
-                    self._role_command(kind),
+                    command,
                     self._logs / f"{name}.log",
                     {**self._addresses(), **instance, **(env or {})},
                     partial(self._before_life_of_intake, number) if kind == _FIRST_TO_STOP else dict,
+                    spare_command=spare,
                 )
                 self._start(role)
 

@@ -57,7 +57,8 @@ def grown(array: npt.NDArray[A], needed: int, fill: float = 0) -> npt.NDArray[A]
     if needed <= present:
         return array
     capacity = room_for(needed, present)
-    larger = np.empty((capacity, *array.shape[1:]), array.dtype)
+    shape = (capacity, *array.shape[1:])
+    # The system gives zeros when they are first written to: what stays unused costs nothing.
+    larger = np.full(shape, fill, array.dtype) if fill else np.zeros(shape, array.dtype)
     larger[:present] = array
-    larger[present:] = fill
     return larger

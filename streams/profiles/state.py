@@ -117,9 +117,9 @@ class PartitionState:
         """Message ids inside the window that left because memory is bounded."""
         return self._dedup.forgotten
 
-    def learn_ids_only(self, block: Block, *, offset: int, record_time_us: int) -> None:
-        """Refill the dedup window with a block whose events the state already holds."""
-        self._dedup.add(block.message_hash, offset, record_time_us)
+    def learn_ids_only(self, hashes: UInt64s, *, offset: int, record_time_us: int) -> None:
+        """Refill the dedup window with the message hashes of a block whose events the state already holds."""
+        self._dedup.add(hashes, offset, record_time_us)
 
     def pass_over(self, offset: int) -> None:
         """Note that the record at `offset` is dealt with, which is no block of events."""

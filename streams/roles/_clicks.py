@@ -51,13 +51,18 @@ class Clicks:
     settings : Settings
         Topic, group and instance id.
     acquire : callable
-        Called with a partition that has become ours and the first offset its log still holds; returns where to
-        start.
+        Called with the partitions that have become ours, each with the first offset its log still holds; returns where
+        to start in each.
     release : callable
         Called with a partition that is no longer ours; its memory must go.
     """
 
-    def __init__(self, settings: Settings, acquire: Callable[[int, int], int], release: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        acquire: Callable[[Mapping[int, int]], Mapping[int, int]],
+        release: Callable[[int], None],
+    ) -> None:
         self._topic = settings.kafka.topics.clicks
         self._acquire, self._release = acquire, release
         self._owned: list[int] = []
@@ -183,13 +188,12 @@ class Clicks:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned = [entry.partition for entry in partitions]
-        starts = []
         try:
-            for entry in partitions:
-                low, _ = consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, entry.partition), timeout=_METADATA_S
-                )
-                starts.append(TopicPartition(self._topic, entry.partition, self._acquire(entry.partition, low)))
+            lows = {
+                number: consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=_METADATA_S)[0]
+                for number in self._owned
+            }
+            starts = [TopicPartition(self._topic, number, at) for number, at in self._acquire(lows).items()]
         except Exception as error:
             self._failure = error
             consumer.assign([])  # left to itself it would begin somewhere; `restart` tries again

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.contract import Block, Erase, decode_block, decode_control
+from streams.contract import Block, Erase, decode_block, decode_control, decode_ids
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Activity, Applied, Layout, PartitionState, Position
@@ -160,8 +160,8 @@ class Partition:
         """
         if record.offset < self.next_offset:
             if not record.control:
-                block = decode_block(record.value)
-                self.state.learn_ids_only(block, offset=record.offset, record_time_us=record.record_time_us)
+                hashes = decode_ids(record.value)
+                self.state.learn_ids_only(hashes, offset=record.offset, record_time_us=record.record_time_us)
             return []
         self._refilling = None
         self._identities.owner.begin(record.offset)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
@@ -28,6 +28,7 @@ from streams.roles._models import ModelVersions, store_versions
 from streams.roles._notify import Notifier, stats_of
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
+from streams.roles._read_ahead import HeldPartition, read_ahead
 from streams.roles._relay import Relay
 from streams.roles._sharing import Sharing
 from streams.roles._vector_feed import VectorFeed
@@ -35,11 +36,11 @@ from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.commit import commit_batches, insert_commit
 from streams.storage.freshness import save_ages
-from streams.storage.restore import derive_last_commit, last_changes, last_stats, restore_partition, save_layout
+from streams.storage.restore import save_layout
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
 
-__all__ = ["CRASH_POINTS", "Profiler", "run"]
+__all__ = ["CRASH_POINTS", "Profiler", "prepare", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ CRASH_POINTS = (
 )  # fmt: skip
 
 
+def prepare() -> None:
+    """Do what a start takes seconds for and needs no settings for: a spare process has done it already."""
+    keep_memory(_MEMORY_BYTES)
+    warm_up()
+
+
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set.
 
@@ -83,8 +90,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         Another profiler under our instance id, a position that the log no longer holds, settings that contradict what
         is stored.
     """
-    keep_memory(_MEMORY_BYTES)
-    warm_up()
+    prepare()
     profiler = Profiler(settings)
     try:
         while not stop.is_set():
@@ -312,9 +318,12 @@ class Profiler:
         """Whether work that isn't urgent may wait: clicks are behind, and it was done not long ago."""
         return self._behind and time.monotonic() - since < _PATIENCE_S
 
-    def _acquire(self, number: int, low: int) -> int:
-        """Restore a partition that has become ours; return where to read from."""
-        stored = restore_partition(self._client, number)
+    def _acquire(self, lows: Mapping[int, int]) -> dict[int, int]:
+        """Restore partitions that have become ours; return where to read from. One is read while another is built."""
+        return {held.number: self._take_up(held, lows[held.number]) for held in read_ahead(self._client, list(lows))}
+
+    def _take_up(self, held: HeldPartition, low: int) -> int:
+        number, stored = held.number, held.stored
         if stored.version == 0:
             stored = stored.starting_at(low)
         elif stored.position.next_offset < low:
@@ -324,10 +333,8 @@ class Profiler:
                 "Going on would skip them"
             )
             raise StateError(msg)
-        else:
-            derive_last_commit(self._client, number, stored.version)
-            self._notifier.send(last_changes(self._client, number, stored.version))
-            self._notifier.tell(last_stats(self._client, number, stored.version))
+        self._notifier.send(held.changes)
+        self._notifier.tell(held.stats)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
         self._restored, self._arranged = True, False

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contract import Block, BlockError, Contract, Incoming, Limits, Names, decode_block
+from streams.contract import Block, BlockError, Contract, Incoming, Limits, Names, decode_block, decode_ids
 from streams.contract.block import CLICKS_SCHEMA
 
 _OF_EVENTS = ("at_us", "message_hash", "type", "price", "quantity", "revenue", "source_ms", "clamped")
@@ -42,8 +42,11 @@ def whole_or_refused(data: bytes) -> Block | None:
     try:
         found = decode_block(data)
     except BlockError:
+        with pytest.raises(BlockError):  # ids of a block that was refused once are never taken for ids of events
+            decode_ids(data)
         return None
     n = len(found)
+    assert (decode_ids(data) == found.message_hash).all()
     assert all(len(getattr(found, name)) == n for name in _OF_EVENTS)
     for name in _OF_NAMES:
         names: Names = getattr(found, name)

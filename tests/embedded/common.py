@@ -30,6 +30,14 @@ status.close()
 print("stopped", flush=True)
 """
 
+#: The same, and a spare process of it waits for a line first.
+SPARE_ROLE = f"""
+import sys
+if "--spare" in sys.argv:
+    sys.argv.remove("--spare")
+    sys.stdin.readline() or sys.exit()
+{GOOD_ROLE}"""
+
 #: Ends by itself before it is ever ready.
 BROKEN_ROLE = "import sys; print('no such model: sunflower', flush=True); sys.exit(1)"
 WRONG_ROLE = "import sys; print('unknown option --petals', flush=True); sys.exit(2)"

@@ -13,13 +13,23 @@ import msgspec
 import psutil
 import pytest
 
+from streams.embedded import role_process
 from streams.embedded.supervisor import Supervisor
 from streams.errors import AlreadyRunningError, StateError, UnavailableError
 from streams.kafka import end_offsets
 from streams.settings import Settings, load_settings
 from streams.storage.client import connect
 from streams.telemetry import instances, read_statuses
-from tests.embedded.common import BROKEN_ROLE, DEAF_ROLE, GOOD_ROLE, WRONG_ROLE, commands, processes_of, wait_for
+from tests.embedded.common import (
+    BROKEN_ROLE,
+    DEAF_ROLE,
+    GOOD_ROLE,
+    SPARE_ROLE,
+    WRONG_ROLE,
+    commands,
+    processes_of,
+    wait_for,
+)
 
 IDS = {"profiler": "USERPRISM_PROFILER__INSTANCE_ID", "intake": "USERPRISM_INTAKE__INSTANCE_ID"}
 
@@ -139,6 +149,39 @@ def test_roles_start_and_stop_by_name(home: Settings) -> None:
         stack.stop_roles(["intake"])
         assert set(stack.roles) == {"encoder"}
         assert set(read_statuses(home.run_dir)) == {"encoder"}
+
+
+def test_a_spare_process_takes_the_place_of_one_that_dies(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(role_process, "_SPARE_AFTER_S", 0.0)
+    with Supervisor(
+        home, ("profiler", "intake"), role_command=commands(home, profiler=SPARE_ROLE), spares=True
+    ) as stack:
+        stack.start_roles()
+        stack.wait_ready(60)
+        profiler = stack.roles["profiler"]
+
+        def stands_by() -> int | None:
+            stack.check()
+            return profiler.spare_pid
+
+        spare = wait_for(stands_by, "a spare process")
+        assert stack.roles["intake"].spare_pid is None
+        assert read_statuses(home.run_dir)["profiler"]["pid"] == profiler.pid  # the spare one says nothing
+        _kill(profiler.pid or 0)
+        wait_for(lambda: stack.check() or profiler.restarts, "a second life")
+        stack.wait_ready(60)
+        assert profiler.pid == spare
+        assert "ready" in profiler.describe()
+
+        another = wait_for(stands_by, "another spare process")
+        assert another != spare
+        _kill(another)
+        _kill(spare)  # a death without a spare one is a start as ever
+        wait_for(lambda: stack.check() or profiler.restarts == 2, "a third life")
+        stack.wait_ready(60)
+        assert profiler.pid not in {spare, another}
+        assert stands_by() is None  # one that ends by itself would end again
+    assert processes_of(home.data) == []
 
 
 @pytest.mark.parametrize("engine", ["clickhouse", "broker"])

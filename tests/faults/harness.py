@@ -211,7 +211,9 @@ def run_fault(
     with ExitStack() as held:
         held.enter_context(fault.before(folder))
         stack = held.enter_context(
-            Supervisor(settings, roles=_ROLES, role_args=["--data-dir", str(folder)], stop=threading.Event())
+            Supervisor(
+                settings, roles=_ROLES, role_args=["--data-dir", str(folder)], spares=True, stop=threading.Event()
+            )
         )
         env |= held.enter_context(fault.around(stack, folder))
         stack.start_roles(env=env)

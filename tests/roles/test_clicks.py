@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,14 +25,14 @@ def poll_for_ever(clicks: Clicks) -> None:
 def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready: Settings) -> None:
     blocks = blocks_of(ready, KnownLog(1, 500))
     send(ready, blocks)
-    asked: list[int] = []
+    asked: list[Mapping[int, int]] = []
 
-    def acquire(partition: int, low: int) -> int:
-        asked.append(partition)
+    def acquire(lows: Mapping[int, int]) -> Mapping[int, int]:
+        asked.append(lows)
         if len(asked) == 1:
             msg = "ClickHouse is away"
             raise UnavailableError(msg)
-        return low
+        return lows
 
     clicks = Clicks(ready, acquire, lambda partition: None)
     with pytest.raises(UnavailableError, match="ClickHouse is away"):
