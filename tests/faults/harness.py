@@ -175,7 +175,8 @@ class Wounds:
                     return
                 for role in self.stack.roles.values():  # a death a round is the point here, not a reason to wait longer
                     role._backoff = Backoff(0.1, 0.1)
-                self.stack._backoff = {"broker": Backoff(0.1, 0.1), "ClickHouse": Backoff(0.1, 0.1)}
+                if self.stack.engines is not None:
+                    self.stack.engines.backoff = {"broker": Backoff(0.1, 0.1), "ClickHouse": Backoff(0.1, 0.1)}
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:

@@ -209,7 +209,8 @@ def _another(wounds: Wounds, name: str, env: Mapping[str, str]) -> RoleProcess:
     """Start a second process of a role, and wait until it says that it is ready."""
     settings = wounds.stack.settings
     command = [sys.executable, "-m", "streams.cli", "--data-dir", str(wounds.folder), name]
-    addresses = wounds.stack._addresses()
+    assert wounds.stack.engines is not None
+    addresses = wounds.stack.engines.environment
     log = settings.data / "logs" / f"{name}-second.log"
     second = RoleProcess(name, command, log, {**addresses, **wounds.env, **env})
     second.start()
