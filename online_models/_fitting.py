@@ -13,7 +13,7 @@ from ._lloyd import centred, lloyd, two_nearest
 from ._search import search
 from .changes import continue_centres
 
-__all__ = ["Fit", "fit_centres", "squared_distances"]
+__all__ = ["Fit", "fit_centres", "saved_by_a_fit", "squared_distances"]
 
 RESTARTS = 3  # k-means++ starts of a fit; the search behind them finds what the best of ten found, and more
 ROUNDS = 50  # Lloyd's rounds at most; 1,000 vectors converge in 10 to 25
@@ -80,6 +80,19 @@ def fit_centres(
     )
 
 
+def saved_by_a_fit(
+    vectors: Centres, others: Centres, present: Centres, n_clusters: int, state: npt.NDArray[np.uint64]
+) -> float:
+    """Return the part of the inertia of `others` that centres fitted to `vectors` save beside the present ones.
+
+    Others, since centres fit the vectors that they were fitted to in any case; negative where the present ones are
+    better. `state` is not advanced.
+    """
+    fitted, _, _ = _fitted(vectors, present, n_clusters, state.copy())
+    before = float(squared_distances(others, present)[1].sum())
+    return 1.0 - float(squared_distances(others, fitted)[1].sum()) / before if before else 0.0
+
+
 def _fitted(
     vectors: Centres, old: Centres, n_clusters: int, state: npt.NDArray[np.uint64]
 ) -> tuple[Centres, Ints, float]:
@@ -100,6 +113,6 @@ def _fitted(
             best = inertia, start
     if best is None:  # vectors so close together that distances round to 0
         return vectors[:1].copy(), np.array([len(vectors)]), 0.0
-    found, _ = search(block, best[1], len(best[1]))
+    found, _, _ = search(block, best[1], len(best[1]))
     inertia, counts = lloyd(block, found, ROUNDS, 0.0, False, *spare)
     return found + mean, counts, float(inertia)

@@ -13,7 +13,7 @@ from . import _learning
 from ._arrays import as_block, read_only, refuse_unusable
 from ._distances import POWER
 from ._features import Features
-from ._fitting import fit_centres, squared_distances
+from ._fitting import fit_centres, saved_by_a_fit, squared_distances
 from ._kmeans_state import UNASSIGNED, Centres, KMeansState, Labels
 from ._looks import Looks
 from ._pace import Pace
@@ -77,6 +77,25 @@ class KMeansLearning(KMeansState):
         if not len(self._features):
             self._add_features(dict.fromkeys(range(block.shape[1])))
         return self._fit(block.astype(np.float64), cause)
+
+    def saved_by_refit(self, vectors: npt.ArrayLike) -> float:
+        """Return the part of the inertia that a refit would save; nothing changes.
+
+        Every other vector is fitted, the rest are judged by: what is saved isn't what fits these vectors alone.
+
+        Parameters
+        ----------
+        vectors
+            (n, d), at least two, in no order.
+        """
+        block = as_block(vectors, len(self._features) or None).astype(np.float64)
+        if len(block) < 2:
+            msg = f"{len(block)} vectors are too few to judge a fit by"
+            raise ShapeError(msg)
+        refuse_unusable(block)
+        if not self.ready:
+            return 1.0
+        return saved_by_a_fit(block[::2], block[1::2], self._centers, self.n_clusters, self._state)
 
     def translate(self, centers: npt.ArrayLike) -> None:
         """Go on with the same segments in another space, of another width perhaps: ids and counts stay.
@@ -170,7 +189,8 @@ class KMeansLearning(KMeansState):
     def _look(self) -> bool:
         """Improve the centres; return whether any moved elsewhere or was added."""
         window = self._window.newest(self._learned, TURN if self._pace.drifts else WINDOW)
-        better = improve(window, self._centers, self.n_clusters, 1 / self._pace.rates)
+        better = improve(window, self._centers, self.n_clusters, 1 / self._pace.rates, swaps=self.swaps)
+        self.restless = better.restless
         added = len(better.centers) - len(self._centers)
         self._centers = better.centers
         self._counts = np.append(self._counts, np.zeros(added, np.int64))

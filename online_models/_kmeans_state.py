@@ -55,6 +55,7 @@ class KMeansState(base.Clusterer):
         self.mode = mode
         self.init = init
         self.seed = seed
+        self.swaps, self.restless = True, False
         self._learned = 0
         self._next_id = 0
         self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)

@@ -56,14 +56,18 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Improved:
-    """Centres (k, d), vectors of the window each has (k,), and the moves that led there."""
+    """Centres (k, d), vectors of the window each has (k,), and the moves that led there.
+
+    `restless`: a swap would pay that wasn't allowed.
+    """
 
     centers: Centres
     members: Ints
     moves: list[Move]
+    restless: bool
 
 
-def improve(window: Centres, centers: Centres, n_clusters: int, memories: Floats) -> Improved:
+def improve(window: Centres, centers: Centres, n_clusters: int, memories: Floats, *, swaps: bool = True) -> Improved:
     """Bring online centres to a good optimum of a window.
 
     A centre that stays is moved by as much as Lloyd's rounds move the mean of its vectors, beginning with the mean of
@@ -90,7 +94,7 @@ def improve(window: Centres, centers: Centres, n_clusters: int, memories: Floats
     two_nearest(block, moved, labels, first, second)
     to_means(block, labels, first, moved, members, False)
     began = moved.copy()
-    found, moves = search(block, moved, n_clusters)
+    found, moves, restless = search(block, moved, n_clusters, swaps=swaps)
     two_nearest(block, found, labels, first, second)
     members = np.bincount(labels, minlength=len(found))
     out = found + mean
@@ -99,11 +103,16 @@ def improve(window: Centres, centers: Centres, n_clusters: int, memories: Floats
     stays[: len(centers)] &= ~((members[: len(centers)] > 0) & (members[: len(centers)] < memories))
     at = np.flatnonzero(stays)
     out[at] = centers[at] + (found[at] - began[at])
-    return Improved(out, members, moves)
+    return Improved(out, members, moves, restless)
 
 
-def search(block: Centres, centers: Centres, n_clusters: int) -> tuple[Centres, list[Move]]:
-    """Lloyd's rounds and moves, as long as they pay; of vectors with a mean of about zero."""
+def search(
+    block: Centres, centers: Centres, n_clusters: int, *, swaps: bool = True
+) -> tuple[Centres, list[Move], bool]:
+    """Lloyd's rounds and moves, as long as they pay; of vectors with a mean of about zero.
+
+    Without `swaps` only centres that are missing are added, and what is returned last says whether a swap would pay.
+    """
     spare = _spare(block)
     found = centers.copy()
     inertia, members = lloyd(block, found, POLISH, SLOW, False, *spare)
@@ -121,13 +130,15 @@ def search(block: Centres, centers: Centres, n_clusters: int) -> tuple[Centres, 
             break
         if best is None:
             break
+        if len(found) == n_clusters and not swaps:
+            return found, moves, True
         before = inertia
         after, found, place, beside = best
         inertia, members = lloyd(block, found, POLISH, SLOW, False, *spare)
         if members[place] > members[beside]:  # the larger half goes on as what it was
             found[[place, beside]] = found[[beside, place]]
         moves.append(Move(place, beside, float(before), float(after)))
-    return found, moves
+    return found, moves, False
 
 
 def _proposals(

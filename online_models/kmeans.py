@@ -46,6 +46,14 @@ class KMeans(KMeansVersions):
     seed
         Makes everything repeatable.
 
+    Attributes
+    ----------
+    swaps : bool
+        Whether a look may move a centre to another cluster; set it to False where the newest vectors are only some of
+        all that matter.
+    restless : bool
+        By the last look a swap would have paid, and wasn't allowed.
+
     Notes
     -----
     Predicting changes nothing. A feature that strict has not learned is drawn as River would draw it now, and

@@ -72,8 +72,15 @@ class Model(Protocol):
     def inertia(self) -> float:
         """Mean squared distance of recent vectors to their centres; 0 where there are none."""
 
+    @property
+    def restless(self) -> bool:
+        """Whether the newest points ask for segments elsewhere; they are of those who come now, not of everybody."""
+
     def fit(self, points: Points, cause: str) -> None:
         """Begin, or begin again, with these points."""
+
+    def saved_by_fit(self, points: Points) -> float:
+        """Return the part of the inertia that a fit would save."""
 
     def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         """Forget where everything was: these points, of people who hold these ids, are of another space."""
@@ -139,6 +146,7 @@ class _Centres:
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self.kmeans = KMeans(settings.n_clusters, settings.rate, mode=settings.mode, seed=settings.seed)
+        self.kmeans.swaps = False  # who comes at noon differs from who comes at night: docs/adr/0020
         self._learner: LocalLearner | None = None
         self._judged: tuple[Points, Ids] | None = None
 
@@ -154,8 +162,16 @@ class _Centres:
     def inertia(self) -> float:
         return self.kmeans.inertia_window if self._learner is None else self._learner.inertia
 
+    @property
+    def restless(self) -> bool:
+        return self.kmeans.restless
+
     def fit(self, points: Points, cause: str) -> None:
         self.kmeans.refit(points, cause)
+        self.kmeans.restless = False
+
+    def saved_by_fit(self, points: Points) -> float:
+        return self.kmeans.saved_by_refit(points)
 
     def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         """Go on with the same segments, each where its people are now."""
@@ -197,6 +213,7 @@ class _Centres:
 
     def restore(self, snapshot: bytes) -> bool:
         self.kmeans = KMeans.from_snapshot(snapshot)
+        self.kmeans.swaps = False
         return True
 
     def reserve_ids(self, below: int) -> None:
@@ -226,6 +243,7 @@ class _Density:
 
     refits = False
     merges = False
+    restless: bool = False
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self._options = dict(settings.options)
@@ -249,6 +267,9 @@ class _Density:
             self._model = DBSTREAM(**self._options, clustering_threshold=reach or 1.0)
         self._model.learn_many(points)
         self._model.recluster()
+
+    def saved_by_fit(self, points: Points) -> float:
+        return 1.0  # it only goes on
 
     def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         self._model.forget()
@@ -290,6 +311,7 @@ class _Rivers:
 
     refits = False
     merges = False
+    restless: bool = False
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self._model: RiverClusterer = river_clusterer(settings.model, **river_options(settings))
@@ -308,6 +330,9 @@ class _Rivers:
 
     def fit(self, points: Points, cause: str) -> None:
         self._model.learn_many(points)
+
+    def saved_by_fit(self, points: Points) -> float:
+        return 1.0  # it only goes on
 
     def change_space(self, points: Points, held: Ids, random: np.random.Generator) -> None:
         self._model = RiverClusterer(self._model.model.clone())

@@ -40,10 +40,16 @@ _SAMPLE, _SAMPLE_DRAINED = 1_000, 5_000
 #: Interest is a part of the vector that arrives later than the rest; this much more of it known calls for another fit.
 _REFIT_KNOWN = 0.5
 _REFIT_KNOWN_DRAINED = 0.02
+#: A fit because history grew, or because those who come lately lie elsewhere, has to save so much of the inertia of
+#: everybody: of optima that are as good as each other the one that people know stays.
+_WORTH = 0.02
 #: A new version is stored at the latest after so many learned vectors, so a restart forgets little.
 _VERSION_VECTORS = 100_000
 #: And at the latest after so long while something is learned, so that there is something to see of it.
 _VERSION_S = 600.0
+
+
+_GROWN, _ELSEWHERE = "history grew", "people have moved"
 
 
 class Segmentation:
@@ -71,7 +77,7 @@ class Segmentation:
         self._strange = False
         self._events_at_fit = 0
         self._known_at_fit = 0.0
-        self._learned_at_version = 0
+        self._learned_at_fit = self._learned_at_version = 0
         self._fitted = False
         self._minted: list[ModelChange] = []
         self._cause = self._due = ""
@@ -149,7 +155,7 @@ class Segmentation:
         if self._share is not None:
             return False
         cause = self._cause_for_fit(people, drained=drained)
-        if not cause:
+        if not cause or not self._worth_a_fit(people, cause, drained=drained):
             return False
         another_space = bool(self._due)
         self._fit(people, cause, drained=drained)
@@ -158,20 +164,39 @@ class Segmentation:
                 labels.begin_space()
         return True
 
+    def _worth_a_fit(self, people: People, cause: str, *, drained: bool) -> bool:
+        """Whether a fit would change more than ids; what it is asked for again is more history, or more vectors."""
+        if cause not in {_GROWN, _ELSEWHERE}:
+            return True
+        raw, _ = self._everybody(people, drained=drained)
+        points = self._space.transform(self._random.permutation(raw))
+        worth = len(points) >= 2 and self._model.saved_by_fit(points) > _WORTH
+        if not worth:
+            self._note_fit(people)
+        return worth
+
     def _fit(self, people: People, cause: str, *, drained: bool) -> None:
-        total = sum(state.people for state, _ in people)
-        share = min(1.0, (_SAMPLE_DRAINED if drained else _SAMPLE) / total)
-        samples = [self._sample(state, labels, share) for state, labels in people if state.people]
-        raw = np.vstack([vectors for vectors, _ in samples])
+        raw, held = self._everybody(people, drained=drained)
         self._space.fit(raw)
         points = self._space.transform(raw)
         if self._due:
-            self._model.change_space(points, np.concatenate([held for _, held in samples]), self._random)
+            self._model.change_space(points, held, self._random)
         self._model.fit(points, cause)
-        self._quality = self._model.judge(points, np.concatenate([held for _, held in samples]))
+        self._quality = self._model.judge(points, held)
         self._fitted = True
-        self._events_at_fit = sum(state.accepted for state, _ in people)
+        self._note_fit(people)
         self._known_at_fit, self._cause, self._due = _known_share(people), cause, ""
+
+    def _note_fit(self, people: People) -> None:
+        self._events_at_fit = sum(state.accepted for state, _ in people)
+        self._learned_at_fit = self._model.learned
+
+    def _everybody(self, people: People, *, drained: bool) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return raw vectors (n, d) of a sample of all people, and the segments they are in (n,)."""
+        total = sum(state.people for state, _ in people)
+        share = min(1.0, (_SAMPLE_DRAINED if drained else _SAMPLE) / total)
+        samples = [self._sample(state, labels, share) for state, labels in people if state.people]
+        return np.vstack([vectors for vectors, _ in samples]), np.concatenate([held for _, held in samples])
 
     # ---- one model among several profilers
 
@@ -224,7 +249,7 @@ class Segmentation:
         if self._share is None or not self._share.may_propose(now_s):
             return None
         cause = self._cause_for_fit(people, drained=drained)
-        if not cause:
+        if not cause or not self._worth_a_fit(people, cause, drained=drained):
             return None
         twin = Segmentation(self._settings, self._table)
         if self._fitted:
@@ -325,7 +350,7 @@ class Segmentation:
         if restored:
             self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
             self._events_at_fit, self._known_at_fit = stored.events, stored.known
-            self._learned_at_version = self._model.learned
+            self._learned_at_fit = self._learned_at_version = self._model.learned
             self._fitted = True
         return restored
 
@@ -342,7 +367,9 @@ class Segmentation:
             return "content vectors arrived"
         events = sum(state.accepted for state, _ in people)
         if events >= self._events_at_fit * _REFIT_GROWTH or (drained and events > self._events_at_fit * 1.2):
-            return "history grew"
+            return _GROWN
+        if self._model.restless and self._model.learned - self._learned_at_fit >= total:
+            return _ELSEWHERE  # everybody may have been seen since
         return ""
 
     def _sample(
