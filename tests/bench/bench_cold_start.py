@@ -34,7 +34,7 @@ _THINGS = ("lamp", "chair", "jacket", "kettle", "novel", "tent", "camera", "puzz
 def run(quick: bool = False) -> dict[str, Any]:
     """Measure; `quick` sends a fifth of the events on a tenth of the titles."""
     titles, count = (TITLES // 10, RATE * SECONDS // 5) if quick else (TITLES, RATE * SECONDS)
-    events = _events(count, titles)
+    events = some_events(count, titles)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder, Supervisor(
         Settings(data_dir=folder), role_args=["--data-dir", folder]
@@ -108,7 +108,7 @@ def _copy_content(source: Settings, target: Settings) -> None:
             client.command(f"INSERT INTO {table} SELECT * FROM {source.clickhouse.database}.{table}")
 
 
-def _events(count: int, titles: int) -> list[tuple[bytes, bytes]]:
+def some_events(count: int, titles: int) -> list[tuple[bytes, bytes]]:
     """Return views of `titles` products by people, each product at least once where there is room."""
     random = np.random.default_rng(5)
     product = random.integers(titles, size=count)

@@ -1,0 +1,103 @@
+"""Visitors that speak the page's own protocol: `python -m tests.bench.page_clients URL VISITORS SECONDS`.
+
+Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names), takes what the
+server sends, and goes on to the next page after some seconds. The last line is JSON: seconds from asking for a page to
+its first numbers, and how old what a page says is ("as of") when it comes.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import re
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import socketio
+
+__all__ = ["Seen", "visit"]
+
+#: Where visitors go, one after the other.
+_PAGES = ("/", "/segments", "/flows", "/stability", "/alerts", "/pipeline")
+_STAYS_S = 10.0
+_AS_OF = re.compile(r'datetime=\\*"([^"\\]+)')
+
+
+@dataclass
+class Seen:
+    """What visitors saw; lists are seconds."""
+
+    opened_s: list[float] = field(default_factory=list)
+    ages_s: list[float] = field(default_factory=list)
+    messages: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def _age_s(text: str) -> float | None:
+    found = _AS_OF.search(text)
+    return time.time() - datetime.fromisoformat(found[1]).timestamp() if found else None
+
+
+def _query(html: str) -> dict[str, Any]:
+    """Return what a page's socket says of itself; NiceGUI writes it as Python does."""
+    found = re.search(r"query: (\{.*\}),\n", html)
+    query: dict[str, Any] = ast.literal_eval(found[1]) if found else {}
+    return query
+
+
+async def _stay(url: str, page: str, until: float, session: aiohttp.ClientSession, seen: Seen) -> None:
+    """Open one page and look at it."""
+    began = time.monotonic()
+    async with session.get(url + page) as response:
+        html = await response.text()
+    age = _age_s(html)
+    query: dict[str, Any] = _query(html)
+    if response.status != 200 or age is None:
+        seen.wrong.append(f"{page}: status {response.status}, no numbers")
+        return
+    query |= {"document_id": query["client_id"], "tab_id": query["client_id"], "old_tab_id": ""}
+    parameters = urlencode({name: str(value).lower() for name, value in query.items()})
+    socket = socketio.AsyncClient(reconnection=False, http_session=session)
+
+    @socket.on("*")  # type: ignore[untyped-decorator]
+    async def take(event: str, data: Any = None) -> None:
+        seen.messages += 1
+        newer = _age_s(json.dumps(data)) if event == "update" else None
+        if newer is not None:
+            seen.ages_s.append(newer)
+
+    await socket.connect(f"{url}?{parameters}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"])
+    seen.opened_s.append(time.monotonic() - began)
+    await asyncio.sleep(max(min(_STAYS_S, until - time.monotonic()), 0.0))
+    await socket.disconnect()
+
+
+async def _visitor(number: int, url: str, until: float, session: aiohttp.ClientSession, seen: Seen) -> None:
+    await asyncio.sleep(number * 0.1)  # they don't all come at once
+    place = number
+    while time.monotonic() < until:
+        try:
+            await _stay(url, _PAGES[place % len(_PAGES)], until, session, seen)
+        except Exception as error:  # one visitor's trouble is a line of the result
+            seen.wrong.append(f"{type(error).__name__}: {str(error)[:200]}")
+            await asyncio.sleep(1.0)
+        place += 1
+
+
+async def visit(url: str, visitors: int, seconds: float) -> Seen:
+    """Let so many visitors look at pages for so long."""
+    seen = Seen()
+    until = time.monotonic() + seconds
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(_visitor(number, url, until, session, seen) for number in range(visitors)))
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(asyncio.run(visit(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))))
