@@ -56,7 +56,8 @@ def run(quick: bool = False) -> dict[str, Any]:
             progress("people, segments, and what they are about")
             _send(stack, events[:_FIRST], b"first", 0.0)
             _wait_for_evidence(stack)
-            rows, seen = [], {}
+            rows: list[dict[str, Any]] = []
+            seen: dict[str, Any] = {}
             for name in ("nobody", f"{CLIENTS} visitors"):
                 progress(f"{len(events):,} events at {RATE:,} a second, {name} there")
                 with ThreadPoolExecutor(2) as pool:

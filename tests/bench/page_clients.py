@@ -1,8 +1,8 @@
 """Visitors that speak the page's own protocol: `python -m tests.bench.page_clients URL VISITORS SECONDS`.
 
-Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names), takes what the
-server sends, and goes on to the next page after some seconds. The last line is JSON: seconds from asking for a page to
-its first numbers, and how old what a page says is ("as of") when it comes.
+Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names) and takes what
+the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers, and
+how old what a page says is ("as of") when it comes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import socketio
 
 __all__ = ["Seen", "visit"]
 
-#: Where visitors go, one after the other.
+#: Where visitors are, each on the next one.
 _PAGES = ("/", "/segments", "/flows", "/stability", "/alerts", "/pipeline")
-_STAYS_S = 10.0
+#: They don't all come at once.
+_ONE_EVERY_S = 0.2
 _AS_OF = re.compile(r'datetime=\\*"([^"\\]+)')
 
 
@@ -74,20 +75,18 @@ async def _stay(url: str, page: str, until: float, session: aiohttp.ClientSessio
 
     await socket.connect(f"{url}?{parameters}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"])
     seen.opened_s.append(time.monotonic() - began)
-    await asyncio.sleep(max(min(_STAYS_S, until - time.monotonic()), 0.0))
+    await asyncio.sleep(max(until - time.monotonic(), 0.0))
     await socket.disconnect()
 
 
 async def _visitor(number: int, url: str, until: float, session: aiohttp.ClientSession, seen: Seen) -> None:
-    await asyncio.sleep(number * 0.1)  # they don't all come at once
-    place = number
+    await asyncio.sleep(number * _ONE_EVERY_S)
     while time.monotonic() < until:
         try:
-            await _stay(url, _PAGES[place % len(_PAGES)], until, session, seen)
+            await _stay(url, _PAGES[number % len(_PAGES)], until, session, seen)
         except Exception as error:  # one visitor's trouble is a line of the result
             seen.wrong.append(f"{type(error).__name__}: {str(error)[:200]}")
             await asyncio.sleep(1.0)
-        place += 1
 
 
 async def visit(url: str, visitors: int, seconds: float) -> Seen:
