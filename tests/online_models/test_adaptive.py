@@ -76,6 +76,32 @@ def test_a_swap_moves_the_cheapest_centre_and_mints_an_id() -> None:
     assert sorted(model.segment_ids.tolist()) == sorted({0, 1, 2, 3, 4} - set(change.retired))
 
 
+def test_a_model_that_may_not_swap_says_that_one_would_pay() -> None:
+    init = np.array([[0.0, 0.0], [8.0, 0.0], [8.1, 0.0], [4.0, 8.0]])
+    model = KMeans(4, init=init, seed=1)
+    model.swaps = False
+    model.learn_many(blobs(CORNERS, 2 * TURN))
+    assert model.restless
+    assert (model.changes, model.segment_ids.tolist()) == ([], [0, 1, 2, 3])
+
+    everybody = blobs(CORNERS, 500, seed=3)
+    before = model.snapshot()
+    assert model.saved_by_refit(everybody) > 0.5
+    assert model.snapshot() == before
+    model.refit(everybody, "asked")
+    assert spread(model, CORNERS) < 0.2
+    assert abs(model.saved_by_refit(blobs(CORNERS, 500, seed=4))) < 0.1
+
+
+def test_a_model_that_may_not_swap_still_grows() -> None:
+    model = KMeans(4, seed=1)
+    model.swaps = False
+    model.learn_many(np.repeat(CORNERS[:2], 5, axis=0))
+    model.finish_warmup()
+    model.learn_many(blobs(CORNERS, 4 * TURN))
+    assert [c.cause for c in model.changes] == ["warm-up", "warm-up", "grow", "grow"]
+
+
 def test_ids_are_never_used_again() -> None:
     model = KMeans(4, seed=1)
     minted: list[int] = []
