@@ -31,6 +31,7 @@ from tests.browser.seen import CHROMIUM, Heard, chromium
 RATE, SECONDS, CLIENTS, TITLES = 20_000, 60, 50, 5_000
 _CHUNK = 2_000
 _FIRST = 100_000
+_PATIENCE_S = 120.0
 _LOADED = "!!document.querySelector('.head time')"
 
 _SPEED = """
@@ -139,9 +140,11 @@ def _quantile(seconds: list[float], part: float) -> float | None:
 
 
 def _wait_for_evidence(stack: Supervisor) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
     with connect(stack.settings) as client:
         while not client.query("SELECT count() FROM segment_cards").result_rows[0][0]:
             stack.check()
+            assert time.monotonic() < deadline, "segments have no evidence"
             time.sleep(0.5)
 
 

@@ -66,13 +66,13 @@ async def _stay(url: str, page: str, until: float, session: aiohttp.ClientSessio
     parameters = urlencode({name: str(value).lower() for name, value in query.items()})
     socket = socketio.AsyncClient(reconnection=False, http_session=session)
 
-    @socket.on("*")  # type: ignore[untyped-decorator]
     async def take(event: str, data: Any = None) -> None:
         seen.messages += 1
         newer = _age_s(json.dumps(data)) if event == "update" else None
         if newer is not None:
             seen.ages_s.append(newer)
 
+    socket.on("*", take)
     await socket.connect(f"{url}?{parameters}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"])
     seen.opened_s.append(time.monotonic() - began)
     await asyncio.sleep(max(until - time.monotonic(), 0.0))
