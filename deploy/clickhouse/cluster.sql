@@ -838,6 +838,19 @@ FROM
 )
 GROUP BY segmentation, segment;
 
+CREATE TABLE IF NOT EXISTS written_names ON CLUSTER '{cluster}'
+(
+    segmentation LowCardinality(String),
+    language     LowCardinality(String),
+    origin       String,
+    name         String,
+    model        LowCardinality(String),
+    written_at   DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/written_names', '{replica}', written_at)
+ORDER BY (segmentation, language, origin)
+TTL toDateTime(written_at) + INTERVAL 90 DAY;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -969,3 +982,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), audiences);
 
 CREATE TABLE IF NOT EXISTS price_decisions_all ON CLUSTER '{cluster}' AS price_decisions
 ENGINE = Distributed('{cluster}', currentDatabase(), price_decisions);
+
+CREATE TABLE IF NOT EXISTS written_names_all ON CLUSTER '{cluster}' AS written_names
+ENGINE = Distributed('{cluster}', currentDatabase(), written_names);

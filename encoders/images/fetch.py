@@ -104,7 +104,25 @@ class Fetcher:
         NoVectorError
             ``refused`` by the policy, ``broken`` or ``unreachable``.
         """
+        with self._posted(url, body, headers, time.monotonic() + self._policy.timeout_s) as answer:
+            return answer.status
+
+    def ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Send something to a URL and return status and body of the answer; nobody is followed elsewhere.
+
+        Raises
+        ------
+        NoVectorError
+            ``refused`` by the policy, ``broken``, ``unreachable`` or ``too_large``.
+        """
         until = time.monotonic() + self._policy.timeout_s
+        with self._posted(url, body, headers, until) as answer:
+            return answer.status, self._body(answer, until)
+
+    @contextmanager
+    def _posted(
+        self, url: str, body: bytes, headers: Mapping[str, str], until: float
+    ) -> Iterator[http.client.HTTPResponse]:
         parts = self._allowed(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         port = parts.port or _default_port(parts.scheme)
@@ -112,7 +130,7 @@ class Fetcher:
             with self._connected(parts.hostname or "", port, parts.scheme == "https", until) as connection:
                 connection.request("POST", target, body=body, headers=dict(headers))
                 with closing(connection.getresponse()) as answer:
-                    return answer.status
+                    yield answer
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = "unreachable"
             raise NoVectorError(reason, f"{type(error).__name__}: {error}") from error

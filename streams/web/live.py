@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from streams.settings import Settings
 from streams.storage.client import connect
+from streams.storage.written_names import written_names
 from streams.web import decide, read
 
 __all__ = ["Live"]
@@ -24,6 +25,7 @@ _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.segment_card: 10.0,
     read.segment_names: 10.0,
     read.segment_evidence: 10.0,
+    written_names: 10.0,
     read.flows: 5.0,
     read.stability: 5.0,
     read.health: 2.0,

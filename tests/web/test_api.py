@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import schemathesis
 from clickhouse_connect.driver.client import Client
+from pyarrow import parquet
 
 from streams.errors import InputError
 from streams.settings import Settings
@@ -105,6 +106,7 @@ def test_every_question_has_an_answer(web: httpx.Client, given: dict[str, str], 
     [
         "segments/77", "person?id=nobody", "person/recommendations?id=nobody", "person/price?id=nobody&price=1",
         "person/experiences?id=nobody", "audiences/none", "audiences/none/people", "audiences/none/people.csv",
+        "audiences/none/people.parquet",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(web: httpx.Client, given: dict[str, str], path: str) -> None:
@@ -161,6 +163,13 @@ def test_an_audience_is_saved_counted_listed_exported_and_forgotten(web: httpx.C
     assert size == len(set(seen)) > 150
     assert [row["profile_id"] for row in exported] == seen
     assert {json.loads(row["traits"])["country"] for row in exported} == {"DE", "CN"}
+    columns = parquet.read_table(
+        io.BytesIO(web.get("/api/v1/audiences/abroad/people.parquet", headers=reads).content)
+    ).to_pydict()
+    assert columns["profile_id"] == seen
+    assert [str(n) for n in columns["event_count"]] == [row["event_count"] for row in exported]
+    assert [at.isoformat() for at in columns["last_seen"]] == [row["last_seen"] for row in exported]
+    assert [dict(traits) for traits in columns["traits"]] == [json.loads(row["traits"]) for row in exported]
 
     assert web.delete("/api/v1/audiences/abroad", headers=writes).status_code == 204
     assert web.delete("/api/v1/audiences/abroad", headers=writes).status_code == 404

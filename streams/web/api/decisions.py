@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
@@ -98,27 +99,28 @@ async def audience_people(request: Request, live: Asked, name: AudienceName, pag
 
 
 @decisions.get(
-    "/audiences/{name}/people.csv",
+    "/audiences/{name}/people.{form}",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "all of them"}},
+    responses={200: {"content": {media: {"schema": {"type": "string"}} for media, _ in decide.EXPORTS.values()}}},
 )
-async def audience_csv(live: Asked, name: AudienceName) -> StreamingResponse:
-    """Return all people of an audience as CSV: id, segment, events, newest event, traits as JSON."""
+async def audience_file(live: Asked, name: AudienceName, form: Literal["csv", "parquet"]) -> StreamingResponse:
+    """Return all people of an audience as a file: id, segment, events, newest event, traits."""
     found = await live.ask_anew(decide.audience_people, name, limit=_AT_ONCE)
     if found is None:
         raise HTTPException(404, f"there is no audience {name!r}")
-    lines = _lines(live, name, found)
-    named = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "private, no-store"}
-    return StreamingResponse(lines, media_type="text/csv", headers=named)
+    media, export = decide.EXPORTS[form]
+    named = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "private, no-store"}
+    return StreamingResponse(_pieces(live, name, found, export()), media_type=media, headers=named)
 
 
-async def _lines(live: Live, name: str, people: list[read.PersonRow]) -> AsyncIterator[str]:
-    yield decide.csv_of(people, header=True)
+async def _pieces(live: Live, name: str, people: list[read.PersonRow], export: decide.Export) -> AsyncIterator[bytes]:
+    yield await asyncio.to_thread(export.add, people)
     while len(people) == _AT_ONCE:
         after = people[-1].profile_id
         more = await live.ask_anew(decide.audience_people, name, after=after, limit=_AT_ONCE)
         people = more or []
-        yield decide.csv_of(people, header=False)
+        yield await asyncio.to_thread(export.add, people)
+    yield export.end()
 
 
 def _there(found: T | None, missing: str = _NOBODY) -> T:

@@ -9,11 +9,11 @@ from streams.web.decide.audiences import (
     audience_people,
     audience_size,
     audiences,
-    csv_of,
     delete_audience,
     save_audience,
 )
 from streams.web.decide.conditions import Condition, Definition
+from streams.web.decide.exports import EXPORTS, Export
 from streams.web.decide.offers import (
     Because,
     Experience,
@@ -26,6 +26,7 @@ from streams.web.decide.offers import (
 from streams.web.decide.recommend import Recommendations, Recommended, recommendations
 
 __all__ = [
+    "EXPORTS",
     "Audience",
     "AudienceSize",
     "Because",
@@ -33,6 +34,7 @@ __all__ = [
     "Definition",
     "Experience",
     "Experiences",
+    "Export",
     "Price",
     "Recommendations",
     "Recommended",
@@ -40,7 +42,6 @@ __all__ = [
     "audience_people",
     "audience_size",
     "audiences",
-    "csv_of",
     "delete_audience",
     "experiences_of",
     "price_of",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,8 +13,8 @@ from streams.web.read._rows import rows
 from streams.web.read.people import PersonRow
 
 __all__ = [
-    "Audience", "AudienceSize", "audience", "audience_people", "audience_size", "audiences", "csv_of",
-    "delete_audience", "save_audience",
+    "Audience", "AudienceSize", "audience", "audience_people", "audience_size", "audiences", "delete_audience",
+    "save_audience",
 ]  # fmt: skip
 
 _SAVED = """
@@ -30,7 +27,6 @@ SELECT profile_id, segment, event_count, last_seen, traits FROM current_profiles
 WHERE profile_id > {after:String} AND {where}
 ORDER BY profile_id LIMIT {most:UInt32}
 """
-_COLUMNS = ("profile_id", "segment", "event_count", "last_seen", "traits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +91,6 @@ def delete_audience(client: Client, name: str) -> bool:
     if found is not None:
         _store(client, Audience(name, found.definition, datetime.now(UTC)), deleted=True)
     return found is not None
-
-
-def csv_of(people: Sequence[PersonRow], *, header: bool) -> str:
-    """Return rows as CSV (RFC 4180), traits as JSON."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    if header:
-        table.writerow(_COLUMNS)
-    table.writerows(_line(one) for one in people)
-    return text.getvalue()
-
-
-def _line(one: PersonRow) -> Iterator[object]:
-    yield from (one.profile_id, one.segment, one.event_count, one.last_seen.isoformat())
-    yield msgspec.json.encode(one.traits).decode()
 
 
 def _store(client: Client, one: Audience, *, deleted: bool) -> None:

@@ -5,11 +5,12 @@ Pure functions. A name always comes with the terms and lifts it was made of, so 
 
 from __future__ import annotations
 
+from streams.web.naming.asking import Told, answer_of, question, told_of
 from streams.web.naming.lifts import Lift, lift_of
-from streams.web.naming.names import Evidence, SegmentName, keep_names, name_segments
+from streams.web.naming.names import Evidence, SegmentName, as_written, keep_names, name_segments
 from streams.web.naming.terms import Term, distinctive_terms, language_of
 
 __all__ = [
-    "Evidence", "Lift", "SegmentName", "Term", "distinctive_terms", "keep_names", "language_of", "lift_of",
-    "name_segments",
+    "Evidence", "Lift", "SegmentName", "Term", "Told", "answer_of", "as_written", "distinctive_terms", "keep_names",
+    "language_of", "lift_of", "name_segments", "question", "told_of",
 ]  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streams.web.naming.lifts import Lift
 from streams.web.naming.terms import Term, distinctive_terms
 
-__all__ = ["Evidence", "SegmentName", "keep_names", "name_segments"]
+__all__ = ["Evidence", "SegmentName", "as_written", "keep_names", "name_segments"]
 
 #: How much commoner than among everybody, at the least, before it is worth a place in a name.
 _WORTH_NAMING = 1.15
@@ -46,11 +46,19 @@ class SegmentName:
         From the titles.
     lifts : tuple of Lift
         From how people differ.
+    made : str
+        The name made of these where `text` is one that a language model has written of it, else empty.
     """
 
     text: str
     terms: tuple[Term, ...] = ()
     lifts: tuple[Lift, ...] = ()
+    made: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What the name was made of, in the order in which it is said, whatever the words; empty without evidence."""
+        return " · ".join([*(term.text for term in self.terms), *(f"{one.kind}/{one.key}" for one in self.lifts)])
 
 
 def name_segments(
@@ -103,6 +111,30 @@ def keep_names(
         kept[segment] = old if stays and old is not None else name
     texts = [name.text for name in kept.values()]
     return kept if len(set(texts)) == len(texts) else dict(now)
+
+
+def as_written(
+    names: Mapping[int, SegmentName], written: Mapping[tuple[str, str], str], language: str
+) -> dict[int, SegmentName]:
+    """Return names with the text that was written of them where there is one; two of the same text stay as made.
+
+    Parameters
+    ----------
+    names : mapping
+        Segment -> name made from evidence.
+    written : mapping
+        (language, origin) -> text.
+    language : str
+        Of the names.
+    """
+    known = {segment: written.get((language, name.origin), "") for segment, name in names.items() if name.text}
+    texts = [text for text in known.values() if text]
+    return {
+        segment: replace(name, text=text, made=name.text)
+        if (text := known.get(segment, "")) and texts.count(text) == 1
+        else name
+        for segment, name in names.items()
+    }
 
 
 def _of_different_kinds(lifts: list[Lift]) -> list[Lift]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
@@ -15,6 +16,7 @@ from nicegui import ui
 from streams.settings import Settings
 from streams.web.live import Live
 from streams.web.pages.feeds import Feeds
+from streams.web.pages.scribe import Scribe
 from streams.web.pages.shell import THEMES, add_page
 from streams.web.pages.source import Source
 from streams.web.pages.texts import LANGUAGES
@@ -58,8 +60,11 @@ def attach(app: FastAPI, live: Live, settings: Settings, views: Iterable[View] =
 
     @asynccontextmanager
     async def with_feeds(app: FastAPI) -> AsyncIterator[Any]:
+        writing = asyncio.create_task(Scribe(source, settings.naming).keep_writing()) if settings.naming.url else None
         async with lifespan(app) as state:
             yield state
+        if writing is not None:
+            writing.cancel()
         feeds.close()
 
     app.router.lifespan_context = with_feeds

@@ -10,8 +10,18 @@ from functools import partial
 from typing import Any
 
 from streams.settings import Settings
+from streams.storage.written_names import written_names
 from streams.web.live import Live
-from streams.web.naming import Evidence, Lift, SegmentName, Term, distinctive_terms, keep_names, name_segments
+from streams.web.naming import (
+    Evidence,
+    Lift,
+    SegmentName,
+    Term,
+    as_written,
+    distinctive_terms,
+    keep_names,
+    name_segments,
+)
 from streams.web.pages.charts import colour
 from streams.web.pages.texts import LANGUAGES, Texts, texts
 from streams.web.read import segment_evidence, segmentations, segments_now
@@ -109,7 +119,10 @@ class Source:
         known = await self.ask(segmentations)
         name = segmentation or next(iter(known), "")
         evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name) if name else {}
-        names = {language: self._keep(name, language, evidence) for language in LANGUAGES}
+        written: Mapping[tuple[str, str], str] = await self.ask(written_names, name) if name else {}
+        names = {
+            language: as_written(self._keep(name, language, evidence), written, language) for language in LANGUAGES
+        }
         present = (one.segment for one in (await self.ask(segments_now, name)).segments) if name else ()
         return Labels(name, known, names, self._place(name, {*segments, *present}))
 

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.client import Client
 
-from streams.web.naming import Evidence, Lift, SegmentName, name_segments
+from streams.storage.written_names import written_names
+from streams.web.naming import Evidence, Lift, SegmentName, as_written, name_segments
 from streams.web.read._rows import first_segmentation, rows
 
 __all__ = ["segment_evidence", "segment_lifts", "segment_names"]
@@ -49,7 +50,8 @@ def segment_evidence(client: Client, segmentation: str = "") -> dict[int, Eviden
 
 def segment_names(client: Client, segmentation: str = "", language: str = "en") -> dict[int, SegmentName]:
     """Return a name for each segment; its text is empty where there is no evidence yet."""
-    return name_segments(segment_evidence(client, segmentation), language, _say)
+    made = name_segments(segment_evidence(client, segmentation), language, _say)
+    return as_written(made, written_names(client, first_segmentation(client, segmentation)), language)
 
 
 def segment_lifts(

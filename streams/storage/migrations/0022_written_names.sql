@@ -1,0 +1,13 @@
+-- Names that a language model wrote of names made from evidence; no person is in them. Asked once for each origin.
+CREATE TABLE IF NOT EXISTS written_names
+(
+    segmentation LowCardinality(String),
+    language     LowCardinality(String),
+    origin       String,
+    name         String,
+    model        LowCardinality(String),
+    written_at   DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(written_at)
+ORDER BY (segmentation, language, origin)
+TTL toDateTime(written_at) + INTERVAL 90 DAY;
