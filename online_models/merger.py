@@ -33,10 +33,18 @@ class Merger:
         Version to go on from.
     seed
         Makes swaps repeatable.
+
+    Attributes
+    ----------
+    swaps : bool
+        Whether a look at the newest vectors may take a centre elsewhere, as in `KMeans`.
+    restless : bool
+        The newest look would have taken one elsewhere, which isn't allowed.
     """
 
     def __init__(self, model: SharedModel, seed: int | None = None) -> None:
         self._model = model
+        self.swaps, self.restless = True, False
         self._next_id = max(model.next_id, int(model.ids.max(initial=-1)) + 1)
         self._updates: dict[str, Update] = {}
         self._window: deque[npt.NDArray[np.float32]] = deque(maxlen=WINDOW)
@@ -118,7 +126,9 @@ class Merger:
         """Bring the centres to a good optimum of the window, as KMeans does."""
         model = self._model
         k = len(model.centers)
-        better = improve(np.array(self._window, np.float64), model.centers, k, np.full(k, 1 / model.rate))
+        window, memories = np.array(self._window, np.float64), np.full(k, 1 / model.rate)
+        better = improve(window, model.centers, k, memories, swaps=self.swaps)
+        self.restless = better.restless
         ids, counts = model.ids.copy(), model.counts.copy()
         for move in better.moves:
             retired, centre = int(ids[move.place]), better.centers[move.place].copy()

@@ -110,6 +110,7 @@ class JointModel:
             scaler=self._scaler.snapshot(),
             applied=dict(model.applied),
             fitted=self._fitted,
+            restless=self._merger.restless,
         )
         minted = [Minted(c.segment_id, c.cause, c.centre.tolist(), list(c.retired)) for c in changes]
         return self._next(changes[-1].cause if changes else "merged", snapshot, minted, quality, self._of)
@@ -132,7 +133,7 @@ class JointModel:
         renamed = np.array([ids.get(segment, segment) for segment in shared.ids.tolist()], np.int64)
         kmeans.take(replace(shared, ids=renamed, next_id=self._next_id))
         snapshot = msgspec.structs.replace(
-            snapshot, model=kmeans.snapshot(window=False), applied={}, fitted=self.version + 1
+            snapshot, model=kmeans.snapshot(window=False), applied={}, fitted=self.version + 1, restless=False
         )
         minted = [Minted(ids[m.segment], m.cause, m.centre, m.retired) for m in record.minted]
         overlap = tuple((was, ids.get(now, now), vectors) for was, now, vectors in record.overlap)
@@ -163,5 +164,6 @@ class JointModel:
             self._next_id = max(self._next_id, self._kmeans.share(0).next_id)
             self._kmeans.reserve_ids(self._next_id)
             self._merger = Merger(self._kmeans.share(stored.version, self._snapshot.applied))
+            self._merger.swaps = False  # as with one profiler: docs/adr/0020
         except OnlineModelError:
             self.outcomes["misfit"] += 1

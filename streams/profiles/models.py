@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +26,7 @@ from online_models import (
 from online_models.errors import UnsuitableModelError
 from online_models.river_models import river_class
 from streams.errors import ConfigurationError
+from streams.profiles.snapshot import Snapshot
 from streams.settings import SegmentationSettings
 
 __all__ = ["JointlyLearned", "Model", "ModelChange", "model_of", "river_options"]
@@ -117,7 +117,7 @@ class JointlyLearned(Model, Protocol):
     def update(self) -> Update:
         """Return them, for the agent that merges."""
 
-    def adopt(self, snapshot: bytes, version: int, applied: Mapping[str, int], worker: str, *, anew: bool) -> None:
+    def adopt(self, stored: Snapshot, version: int, worker: str, *, anew: bool) -> None:
         """Go on from a version, with what was learned meanwhile unless `anew`."""
 
 
@@ -229,9 +229,10 @@ class _Centres:
             raise RuntimeError(msg)
         return self._learner.update()
 
-    def adopt(self, snapshot: bytes, version: int, applied: Mapping[str, int], worker: str, *, anew: bool) -> None:
-        self.kmeans = KMeans.from_snapshot(snapshot)
-        model = self.kmeans.share(version, applied)
+    def adopt(self, stored: Snapshot, version: int, worker: str, *, anew: bool) -> None:
+        self.kmeans = KMeans.from_snapshot(stored.model)
+        self.kmeans.restless = stored.restless
+        model = self.kmeans.share(version, stored.applied)
         if anew or self._learner is None:
             self._learner = LocalLearner(worker, model)
         else:

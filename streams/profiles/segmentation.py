@@ -281,7 +281,7 @@ class Segmentation:
         fit_version = stored.fitted or version
         first, anew = not self._fitted, not self._fitted or self._strange or fit_version != self._fit_version
         worker = self._share.worker
-        self._shared.adopt(stored.model, version, stored.applied, worker, anew=anew)
+        self._shared.adopt(stored, version, worker, anew=anew)
         if anew:
             self._share.begin_again()
         else:
@@ -290,7 +290,9 @@ class Segmentation:
             for _, labels in people:
                 labels.begin_space()
         self._space.restore(stored.scaler, stored.widths, stored.behaviour_weights)
-        self._events_at_fit, self._known_at_fit, self._fit_version = stored.events, stored.known, fit_version
+        if anew:
+            self._events_at_fit, self._known_at_fit, self._fit_version = stored.events, stored.known, fit_version
+            self._learned_at_fit = self._model.learned
         self._fitted, self._strange, self._due = True, False, ""
         if not anew:
             return [np.empty(0, np.int32) for _ in people]

@@ -28,6 +28,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         Version that the newest fit became; 0 where a profiler that was alone made it.
     applied : dict
         Learner -> number of its newest update that is in it.
+    restless : bool
+        The newest vectors of all learners ask for segments elsewhere.
     """
 
     model: bytes = msgspec.field(name="kmeans")
@@ -38,6 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     known: float
     fitted: int = 0
     applied: dict[str, int] = {}
+    restless: bool = False
 
     def encode(self) -> bytes:
         """Pack it, without pickle."""

@@ -175,6 +175,27 @@ def test_only_the_merger_mints_ids_and_never_one_twice() -> None:
     assert heir._next_id == 5  # 4 was given once, though no centre has it here
 
 
+def test_a_merger_that_may_not_swap_says_that_it_would() -> None:
+    base = start(np.array([[0.0, 0.0], [8.0, 0.0], [8.1, 0.0], [4.0, 8.0]]))
+    learner, merger = LocalLearner("a", base), Merger(base, seed=1)
+    merger.swaps = False
+    for seed in range(12):
+        learner.learn_predict_many(blobs(CORNERS, 1_000, seed=seed))
+        merger.receive(learner.update())
+        model = merger.merge()
+        learner.adopt(model)
+    assert merger.restless
+    assert merger.drain_changes() == []
+    assert model.ids.tolist() == base.ids.tolist()
+    merger.swaps = True
+    for seed in range(12, 16):
+        learner.learn_predict_many(blobs(CORNERS, 1_000, seed=seed))
+        merger.receive(learner.update())
+        learner.adopt(merger.merge())
+    assert len(merger.drain_changes()) == 1
+    assert not merger.restless
+
+
 def test_updates_that_do_not_fit_are_dropped() -> None:
     learner, merger = LocalLearner("a", start()), Merger(start())
     learner.learn_predict_many(CORNERS)

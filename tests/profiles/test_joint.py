@@ -30,8 +30,8 @@ class Learner:
         self.random = np.random.default_rng(seed)
         self.raw: list[np.ndarray] = []
 
-    def learn(self, vectors: int) -> None:
-        raw = CENTRES[self.random.integers(3, size=vectors)] + self.random.normal(size=(vectors, 2))
+    def learn(self, vectors: int, centres: np.ndarray = CENTRES) -> None:
+        raw = centres[self.random.integers(len(centres), size=vectors)] + self.random.normal(size=(vectors, 2))
         self.raw.append(raw)
         self.segmentation._share.learn(raw)
         self.segmentation._model.learn(self.segmentation._space.transform(raw))
@@ -121,6 +121,34 @@ def test_what_was_learned_on_the_way_is_carried_over_and_a_fit_takes_its_place()
     assert version is not None
     other.segmentation.adopt(version.version, version.snapshot, [])
     assert other.segmentation._model.pending == 0  # it was learned in another space
+
+
+def test_who_comes_by_night_moves_no_segment_and_the_leader_hears_of_it() -> None:
+    joint = JointModel(None, 0)
+    version = joint.fitted(fit(0))
+    assert version is not None
+    before = sorted(version.segments)
+    learners = [Learner("a", 1), Learner("b", 2)]
+    # Four crowds where there are three segments.
+    by_night = np.array([[0.0, 0.0], [9.0, -9.0], [9.0, 9.0], [-9.0, -9.0]])
+    for round_ in range(1, 5):
+        for learner in learners:
+            learner.segmentation.adopt(version.version, version.snapshot, [])
+            learner.learn(6_000, by_night)
+            joint.learned(learner.segmentation.take_update(1_000.0 * round_))
+        version = joint.merge()
+        assert version is not None
+        assert sorted(version.segments) == before
+    leader = learners[0].segmentation
+    leader.adopt(version.version, version.snapshot, [])
+    assert leader._model.restless
+    assert leader._learned_at_fit < leader._model.learned
+
+    fitted = joint.fitted(fit(version.version))
+    assert fitted is not None
+    leader.adopt(fitted.version, fitted.snapshot, [])
+    assert not leader._model.restless
+    assert leader._learned_at_fit == leader._model.learned
 
 
 def test_a_version_that_one_profiler_made_alone_is_gone_on_from() -> None:
