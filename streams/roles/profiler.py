@@ -26,6 +26,7 @@ from streams.roles._latent_feed import LatentFeed, UnusualFeed
 from streams.roles._lease import Lease
 from streams.roles._models import ModelVersions, store_versions
 from streams.roles._notify import Notifier, stats_of
+from streams.roles._pace import Pace
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
 from streams.roles._read_ahead import HeldPartition, read_ahead
@@ -44,24 +45,8 @@ __all__ = ["CRASH_POINTS", "Profiler", "prepare", "run"]
 
 log = logging.getLogger(__name__)
 
-#: A commit is made early when this many people have changed, so that a partition's part stays one block (64 MB).
-_MAX_DIRTY_ROWS = 30_000
-#: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
-_QUIET_S = 0.15
-#: When its end was seen and nothing has come for this long, half of a commit's interval is enough.
-_PAUSE_S = 0.05
-#: People are looked at again for newly known content at most this often, and less often while clicks are behind.
-_RELABEL_INTERVAL_S = 1.0
 #: Who comes several times among so many (person, block) pairs is looked at once: a vector costs more than an event.
 _OBSERVED_AT_ONCE = 20_000
-#: Clicks are behind when the log's end hasn't been seen for this long. Fits and second looks then wait, for so long.
-_BEHIND_S = 0.5
-_PATIENCE_S = 10.0
-#: Fits may take this share of the time while events come; the first is due within seconds of the first event.
-_SHARE_FOR_FITS = 0.1
-#: What is read in a backlog is older than this when it is read: nobody gains by commits that come more often, and fewer
-#: of them write the same people less often. A stream that is hardly kept up with is no backlog: it is to stay fresh.
-_COMMIT_BEHIND_S = 4.0
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
 _MEMORY_BYTES = 192 << 20
@@ -142,9 +127,7 @@ class Profiler:
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
         self._unseen: list[npt.NDArray[np.uint64]] = []
-        self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
-        self._fit_from = self._changed_at = 0.0
-        self._restored = False
+        self._pace = Pace(settings.profiler.commit_interval_ms / 1000, lambda: self._clicks.at_end)
 
     def step(self) -> None:
         """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
@@ -185,9 +168,8 @@ class Profiler:
         if versions:  # who has lost its place mints nothing
             self._lease.until_us(self._client, self._committed_offsets())
         stored = self._inserter.submit(store_versions, self._inserting_client, versions)
-        self._committed_at = time.monotonic()
         changed = self._changed
-        self._restored = self._restored and not changed
+        self._pace.has_committed(some=bool(changed))
         with self._stages("pack"):
             named = self._models.newest, self._models.bases, self._unusual.model
             self._prepared = [(partition, partition.prepare(*named)) for partition in changed]
@@ -230,7 +212,7 @@ class Profiler:
         return time.time_ns() // 1000
 
     def _renew_lease(self) -> None:
-        if self._log_read:
+        if self._pace.log_read:
             self._lease.renew(self._client, self._committed_offsets())
 
     def recover(self, error: Exception, stop: threading.Event) -> None:
@@ -285,21 +267,9 @@ class Profiler:
         self._status.close()
 
     @property
-    def _log_read(self) -> bool:
-        return self._at_end_for(_QUIET_S)
-
-    @property
     def _settled(self) -> bool:
         """Whether nothing more is coming in."""
-        return self._log_read and not self._unseen and self._vectors.quiet_s > _RELABEL_INTERVAL_S
-
-    @property
-    def _log_pauses(self) -> bool:
-        return self._at_end_for(_PAUSE_S)
-
-    def _at_end_for(self, seconds: float) -> bool:
-        quiet = time.monotonic() - self._read_at >= seconds
-        return quiet and bool(self._partitions) and self._clicks.at_end
+        return not self._unseen and self._pace.settled(self._vectors.quiet_s)
 
     @property
     def _changed(self) -> list[Partition]:
@@ -309,14 +279,6 @@ class Profiler:
     @property
     def _all_safe(self) -> bool:
         return all(partition.settled for partition in self._partitions.values())
-
-    @property
-    def _behind(self) -> bool:
-        return time.monotonic() - self._ended_at > _BEHIND_S
-
-    def _may_wait(self, since: float) -> bool:
-        """Whether work that isn't urgent may wait: clicks are behind, and it was done not long ago."""
-        return self._behind and time.monotonic() - since < _PATIENCE_S
 
     def _acquire(self, lows: Mapping[int, int]) -> dict[int, int]:
         """Restore partitions that have become ours; return where to read from. One is read while another is built."""
@@ -337,7 +299,8 @@ class Profiler:
         self._notifier.tell(held.stats)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
-        self._restored, self._arranged = True, False
+        self._pace.has_restored()
+        self._arranged = False
         log.info("partition %d: %d people, from offset %d", number, partition.state.people, partition.next_offset)
         return max(partition.start_offset, low)
 
@@ -353,7 +316,7 @@ class Profiler:
     def _apply(self, records: list[Record]) -> None:
         """Apply each block by itself: state is a function of the log, not of how it was fetched."""
         if records and not self._changed:
-            self._changed_at = time.monotonic()
+            self._pace.has_changed()
         with self._stages("apply"):
             for record in records:
                 partition = self._partitions.get(record.partition)
@@ -365,10 +328,7 @@ class Profiler:
                     self._poison.refuse(record, error)
                     partition.pass_over(record)
                 self._at("between records")
-        if records:
-            self._read_at = time.monotonic()
-        if self._clicks.at_end:
-            self._ended_at = time.monotonic()
+        self._pace.has_polled(some=bool(records))
 
     def _observe(self) -> None:
         """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
@@ -399,15 +359,14 @@ class Profiler:
         arrived = self._vectors.poll()
         if len(arrived):
             self._unseen.append(arrived)
-        soon = time.monotonic() - self._relabelled_at < _RELABEL_INTERVAL_S
-        if not self._unseen or soon or self._may_wait(self._relabelled_at):
+        if not self._unseen or not self._pace.may_look_again:
             return
         content = np.concatenate(self._unseen)
         self._unseen.clear()
         for partition in self._partitions.values():
             rows = partition.state.rows_touching(content)
             partition.mark(self._segmentations.relabel(partition.state, partition.labels, rows))
-        self._relabelled_at = time.monotonic()
+        self._pace.has_looked_again()
 
     def _change_space(self, cause: str) -> None:
         """From now on everybody's touches are looked at in another space, all at once."""
@@ -420,38 +379,23 @@ class Profiler:
             partition.note_model()
 
     def _fit_if_due(self) -> None:
-        started = time.monotonic()
-        if self._segmentations.fitted and (self._may_wait(self._fitted_at) or started < self._fit_from):
-            return
-        self._fit(settled=self._settled)
+        if self._pace.may_fit or not self._segmentations.fitted:
+            self._fit(settled=self._settled)
 
     def _fit(self, *, settled: bool) -> None:
-        started = time.monotonic()
+        began_at = time.monotonic()
         changed = self._segmentations.fit_if_due(self._people, drained=settled) if self._partitions else None
         if changed is not None:
             self._mark(changed)
-            self._fitted_at = time.monotonic()
-            self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - started) / _SHARE_FOR_FITS)
+            self._pace.has_fitted(began_at, settled=settled)
 
     def _commit_due(self) -> bool:
-        waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
-        interval_s = self._settings.profiler.commit_interval_ms / 1000
         changed = self._changed
-        if self._behind and self._age_s(changed) > _COMMIT_BEHIND_S:
-            interval_s = max(interval_s, _COMMIT_BEHIND_S)
-        if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
+        if self._pace.commit_due(changed, on_its_way=self._insert is not None):
             return True
-        if self._insert is not None:
+        if changed or self._insert is not None:
             return False
-        if self._restored and changed:  # a successor shows at once that it is there
-            return True
-        if not changed:
-            return self._log_read and self._committed_offsets() != self._clicks.offsets_committed
-        return waited_s >= interval_s or self._log_read or (self._log_pauses and waited_s >= interval_s / 2)
-
-    def _age_s(self, changed: Sequence[Partition]) -> float:
-        """Return how old the newest event is that was read since the last commit."""
-        return time.time() - max((partition.newest_source_ms for partition in changed), default=0) / 1000
+        return self._pace.log_read and self._committed_offsets() != self._clicks.offsets_committed
 
     def _committed_offsets(self) -> dict[int, int]:
         """How far ClickHouse holds each partition; at a log's end the control records behind the last block count."""
@@ -478,6 +422,6 @@ class Profiler:
             behaviour_model=self._behaviour.space_id,
             anomaly_model=self._unusual.space_id,
             model_version=self._models.newest[0],
-            idle=self._log_read and not self._unseen and self._all_safe and not self._sharing.waits,
+            idle=self._pace.log_read and not self._unseen and self._all_safe and not self._sharing.waits,
             stages=self._stages.seconds,
         )

@@ -23,7 +23,7 @@ def test_vectors_that_come_late_change_nothing_about_the_end(own: Settings) -> N
     blocks = send(own, [e for i in range(ITEMS) for e in views(i, TITLES[i % 4], range(i % 7, PEOPLE, 1 + i % 3))])
     profiler = Profiler(own)
     deadline = time.monotonic() + PATIENCE_S
-    while sum(p.state.accepted for p in profiler._partitions.values()) == 0 or not profiler._log_read:
+    while sum(p.state.accepted for p in profiler._partitions.values()) == 0 or not profiler._pace.log_read:
         profiler.step()
         assert time.monotonic() < deadline
     profiler.commit()

@@ -1,0 +1,124 @@
+"""When a commit, a fit or a second look is due: by what happened when, and by whether the log has been read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from streams.roles._partition import Partition
+
+__all__ = ["Pace"]
+
+#: A commit is made early when this many people have changed, so that a partition's part stays one block (64 MB).
+_MAX_DIRTY_ROWS = 30_000
+#: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
+_QUIET_S = 0.15
+#: When its end was seen and nothing has come for this long, half of a commit's interval is enough.
+_PAUSE_S = 0.05
+#: People are looked at again for newly known content at most this often, and less often while clicks are behind.
+_RELABEL_INTERVAL_S = 1.0
+#: Clicks are behind when the log's end hasn't been seen for this long. Fits and second looks then wait, for so long.
+_BEHIND_S = 0.5
+_PATIENCE_S = 10.0
+#: Fits may take this share of the time while events come; the first is due within seconds of the first event.
+_SHARE_FOR_FITS = 0.1
+#: What is read in a backlog is older than this when it is read: nobody gains by commits that come more often, and fewer
+#: of them write the same people less often. A stream that is hardly kept up with is no backlog: it is to stay fresh.
+_COMMIT_BEHIND_S = 4.0
+
+
+class Pace:
+    """What happened when.
+
+    Parameters
+    ----------
+    commit_interval_s : float
+        Between commits, while there is something to commit.
+    at_end : callable
+        Says whether the end of every partition has been seen.
+    """
+
+    def __init__(self, commit_interval_s: float, at_end: Callable[[], bool]) -> None:
+        self._interval_s, self._at_end = commit_interval_s, at_end
+        self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
+        self._fit_from = self._changed_at = 0.0
+        self._restored = False
+
+    def has_restored(self) -> None:
+        """Note that a partition has been taken up."""
+        self._restored = True
+
+    def has_changed(self) -> None:
+        """Note the first change since the last commit."""
+        self._changed_at = time.monotonic()
+
+    def has_polled(self, *, some: bool) -> None:
+        """Note that the log was asked, and whether it had something."""
+        if some:
+            self._read_at = time.monotonic()
+        if self._at_end():
+            self._ended_at = time.monotonic()
+
+    def has_committed(self, *, some: bool) -> None:
+        """Note that a commit has begun, and whether it has something to say."""
+        self._committed_at = time.monotonic()
+        self._restored = self._restored and not some
+
+    def has_looked_again(self) -> None:
+        """Note that people were looked at again for newly known content."""
+        self._relabelled_at = time.monotonic()
+
+    def has_fitted(self, began_at: float, *, settled: bool) -> None:
+        """Note a fit that began at a time (`time.monotonic`)."""
+        self._fitted_at = time.monotonic()
+        self._fit_from = self._fitted_at + (0.0 if settled else (self._fitted_at - began_at) / _SHARE_FOR_FITS)
+
+    @property
+    def log_read(self) -> bool:
+        """Whether the log's end was seen and nothing comes any more."""
+        return self._quiet_for(_QUIET_S)
+
+    @property
+    def may_look_again(self) -> bool:
+        """Whether it is time to look at people again for newly known content."""
+        soon = time.monotonic() - self._relabelled_at < _RELABEL_INTERVAL_S
+        return not soon and not self._may_wait(self._relabelled_at)
+
+    @property
+    def may_fit(self) -> bool:
+        """Whether a fit after the first one may take its time now."""
+        return not self._may_wait(self._fitted_at) and time.monotonic() >= self._fit_from
+
+    def settled(self, vectors_quiet_s: float) -> bool:
+        """Whether nothing more is coming in, neither events nor vectors."""
+        return self.log_read and vectors_quiet_s > _RELABEL_INTERVAL_S
+
+    def commit_due(self, changed: Sequence[Partition], *, on_its_way: bool) -> bool:
+        """Whether what has changed is to be committed now; `on_its_way`: the commit before isn't safe yet."""
+        if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
+            return True
+        if on_its_way or not changed:
+            return False
+        if self._restored:  # a successor shows at once that it is there
+            return True
+        interval_s = self._interval_s
+        if self._behind and _age_s(changed) > _COMMIT_BEHIND_S:
+            interval_s = max(interval_s, _COMMIT_BEHIND_S)
+        waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
+        return waited_s >= interval_s or self.log_read or (self._quiet_for(_PAUSE_S) and waited_s >= interval_s / 2)
+
+    @property
+    def _behind(self) -> bool:
+        return time.monotonic() - self._ended_at > _BEHIND_S
+
+    def _quiet_for(self, seconds: float) -> bool:
+        return time.monotonic() - self._read_at >= seconds and self._at_end()
+
+    def _may_wait(self, since: float) -> bool:
+        """Whether work that isn't urgent may wait: clicks are behind, and it was done not long ago."""
+        return self._behind and time.monotonic() - since < _PATIENCE_S
+
+
+def _age_s(changed: Sequence[Partition]) -> float:
+    """Return how old the newest event is that was read since the last commit."""
+    return time.time() - max((partition.newest_source_ms for partition in changed), default=0) / 1000
