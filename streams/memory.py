@@ -8,12 +8,14 @@ virtual cores' work; a page that the host must find first costs up to 17 us), an
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ENGINE_KEEPING_ENV", "KEEPING_ENV", "keep_memory"]
+__all__ = ["ENGINE_KEEPING_ENV", "KEEPING_ENV", "available_bytes", "keep_memory", "resident_bytes"]
 
 #: For programs that aren't ours: the same by glibc's tunables.
 KEEPING_ENV = {
@@ -30,6 +32,23 @@ ENGINE_KEEPING_ENV = {"JE_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 _NEVER = 2**31 - 1
 _TOP_PAD_BYTES = 16 << 20
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process holds; 0 where the system doesn't say, or it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def available_bytes() -> int:
+    """Return how much memory processes may still take without anybody being pushed out; 0 where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
 def keep_memory(reserve_bytes: int) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from streams.embedded.signals import stop_on_signals
 from streams.errors import ConfigurationError, UserprismError
+from streams.memory import keep_memory
 from streams.settings import load_settings
 from streams.telemetry import configure_logging
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m streams.role", description=__doc__)
     parser.add_argument("--config")
     parser.add_argument("--data-dir")
-    parser.add_argument("--spare", action="store_true", help="be ready to work, and begin when a line comes in")
+    parser.add_argument("--spare", action="store_true", help="be ready to work, and begin when an empty line comes in")
     parser.add_argument("role", choices=_ROLES)
     options = parser.parse_args(argv)
     configure_logging(options.role)
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         role = import_module(f"streams.roles.{options.role}")
         if options.spare:
             role.prepare()
-            if not sys.stdin.readline():  # nobody needs us any more
+            if not _called(sys.stdin):  # nobody needs us any more
                 return 0
         settings = load_settings(options.config, overrides={"data_dir": options.data_dir} if options.data_dir else {})
         with stop_on_signals() as stop:
@@ -43,6 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"userprism: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
     return 0
+
+
+def _called(lines: Iterable[str]) -> bool:
+    """Wait for an empty line; until then hold as much memory as the one that works: we may have to take its place."""
+    for line in lines:
+        match line.split():
+            case []:
+                return True
+            case ["hold", amount]:
+                keep_memory(int(amount))
+    return False
 
 
 if __name__ == "__main__":

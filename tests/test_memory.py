@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 
+from streams.memory import available_bytes, resident_bytes
+
+HELD = 600 << 20
 PAGES = 64 * 256  # of 64 MB
 _USED_TWICE = """
 import resource, sys
@@ -26,6 +31,30 @@ print(faults)
 def faults_of_a_second_use(how: str) -> int:
     done = subprocess.run([sys.executable, "-c", _USED_TWICE, how], capture_output=True, text=True, check=True)
     return int(done.stdout)
+
+
+def test_a_process_that_ended_holds_nothing() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+
+    assert resident_bytes(done.pid) == 0
+    assert resident_bytes(os.getpid()) > 1 << 20
+    assert available_bytes() > 1 << 20
+
+
+def test_a_spare_process_holds_what_the_one_that_works_holds() -> None:
+    command = [sys.executable, "-m", "streams.role", "--spare", "profiler"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as spare:
+        assert spare.stdin is not None
+        spare.stdin.write(f"hold {HELD}\n")
+        spare.stdin.flush()
+        deadline = time.monotonic() + 60
+        while resident_bytes(spare.pid) < HELD:
+            assert time.monotonic() < deadline, "it doesn't hold as much"
+            time.sleep(0.05)
+        spare.stdin.close()
+
+        assert spare.wait(60) == 0
 
 
 def test_memory_used_once_is_used_again() -> None:

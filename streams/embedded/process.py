@@ -70,7 +70,7 @@ class ChildProcess:
     death_signal : signal.Signals
         What it gets when we die without stopping it. SIGTERM only for programs that are sure to obey.
     waits : bool
-        Whether it begins to work at `wake` only: when a line comes in.
+        Whether it begins to work at `wake` only: when an empty line comes in.
     """
 
     def __init__(
@@ -114,15 +114,28 @@ class ChildProcess:
         """Whether it still runs."""
         return self.returncode is None
 
-    def wake(self) -> None:
-        """Let a process that waits begin; what was logged so far isn't its own."""
+    def tell(self, line: str) -> None:
+        """Write a line to a process that waits.
+
+        Raises
+        ------
+        RuntimeError
+            It doesn't wait for anybody.
+        """
         if self._popen.stdin is None:
             msg = f"{self.name} doesn't wait for anybody"
             raise RuntimeError(msg)
-        self._log_start = self.log.stat().st_size
         with contextlib.suppress(BrokenPipeError):  # it has just died: whoever watches it will see
-            self._popen.stdin.write(b"\n")
-            self._popen.stdin.close()
+            self._popen.stdin.write(f"{line}\n".encode())
+            self._popen.stdin.flush()
+
+    def wake(self) -> None:
+        """Let a process that waits begin, with an empty line; what was logged so far isn't its own."""
+        self._log_start = self.log.stat().st_size
+        self.tell("")
+        with contextlib.suppress(BrokenPipeError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens if it has ended."""

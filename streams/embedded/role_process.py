@@ -12,6 +12,7 @@ from typing import Any
 from streams.embedded.backoff import Backoff
 from streams.embedded.process import ChildProcess
 from streams.errors import UnavailableError
+from streams.memory import available_bytes, resident_bytes
 
 __all__ = ["RoleProcess"]
 
@@ -23,6 +24,8 @@ _WRONG_USAGE = 2
 _MOST_FALSE_STARTS = 3
 _PUT_OFF_S = 0.5
 _SPARE_AFTER_S = 15.0
+#: How often a spare process is told how much memory its role holds, and by how much more it must be to be worth it.
+_HOLD_EVERY_S, _HOLD_STEP = 5.0, 64 << 20
 
 
 class RoleProcess:
@@ -42,8 +45,9 @@ class RoleProcess:
         Called before each start; what it returns is added to the environment too. While it raises UnavailableError
         the start is put off.
     spare_command : sequence of str, optional
-        Starts a process that is ready to work and waits for a line: it stands by while the role works, and takes its
-        place when it dies. For a role whose environment is the same in every life.
+        Starts a process that is ready to work and waits for an empty line: it stands by while the role works, and takes
+        its place when it dies. Lines before it, `hold` and a number, say how many bytes the role has come to hold. For
+        a role whose environment is the same in every life.
 
     Attributes
     ----------
@@ -64,6 +68,7 @@ class RoleProcess:
         self._command, self._env, self._before_life = command, env, before_life
         self._spare_command: Sequence[str] = spare_command
         self._spare: ChildProcess | None = None
+        self._held, self._held_at = 0, 0.0
         self._backoff = Backoff()
         self._false_starts = 0
         self._ready = False
@@ -126,10 +131,20 @@ class RoleProcess:
             return
         if self._spare is None:
             self._spare = ChildProcess(f"spare {self.name}", self._spare_command, self.log, env=self._env, waits=True)
+            self._held = 0
         elif not self._spare.alive:
             _log.warning("role %s goes on without a spare process: it ended by itself (log: %s)", self.name, self.log)
             self._spare.kill()
             self._spare, self._spare_command = None, ()
+        elif self._child is not None and time.monotonic() - self._held_at >= _HOLD_EVERY_S:
+            self._held_at = time.monotonic()
+            self._let_it_hold(self._spare, resident_bytes(self._child.pid))
+
+    def _let_it_hold(self, spare: ChildProcess, wanted: int) -> None:
+        """Let it have as much memory as the role, unless that takes more than half of what is left."""
+        if wanted >= self._held + _HOLD_STEP and wanted - self._held <= available_bytes() // 2:
+            spare.tell(f"hold {wanted}")
+            self._held = wanted
 
     def _start_or_wake(self) -> None:
         if self._spare is None or not self._spare.alive:

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from streams.embedded.backoff import Backoff
+from streams.embedded.role_process import RoleProcess
 from streams.embedded.supervisor import Supervisor
+from streams.memory import resident_bytes
 from streams.replay.publish import Event, publish
 from streams.serving.arrival import Arrival
 from streams.settings import Settings
@@ -79,11 +81,16 @@ def _a_spare_stands_by(stack: Supervisor) -> bool:
     """Wait for one, and until it has done what it can do beforehand."""
     profiler = stack.roles["profiler"]
     deadline = time.monotonic() + _PATIENCE_S
-    while profiler.spare_pid is None or not _waits(profiler.spare_pid):
+    while profiler.spare_pid is None or not _waits(profiler.spare_pid) or not _holds_as_much(profiler):
         stack.check()
         assert time.monotonic() < deadline, "no spare process stands by"
         time.sleep(0.2)
     return True
+
+
+def _holds_as_much(profiler: RoleProcess) -> bool:
+    """Whether the spare process has been told how much memory it will need, and has it."""
+    return resident_bytes(profiler.spare_pid or 0) > 0.9 * resident_bytes(profiler.pid or 0)
 
 
 def _waits(pid: int) -> bool:

@@ -30,12 +30,12 @@ status.close()
 print("stopped", flush=True)
 """
 
-#: The same, and a spare process of it waits for a line first.
+#: The same, and a spare process of it waits for an empty line first.
 SPARE_ROLE = f"""
 import sys
 if "--spare" in sys.argv:
     sys.argv.remove("--spare")
-    sys.stdin.readline() or sys.exit()
+    any(not line.strip() for line in sys.stdin) or sys.exit()
 {GOOD_ROLE}"""
 
 #: Ends by itself before it is ever ready.

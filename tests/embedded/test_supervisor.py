@@ -153,6 +153,7 @@ def test_roles_start_and_stop_by_name(home: Settings) -> None:
 
 def test_a_spare_process_takes_the_place_of_one_that_dies(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role_process, "_SPARE_AFTER_S", 0.0)
+    monkeypatch.setattr(role_process, "_HOLD_EVERY_S", 0.0)
     with Supervisor(
         home, ("profiler", "intake"), role_command=commands(home, profiler=SPARE_ROLE), spares=True
     ) as stack:
