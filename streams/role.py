@@ -7,13 +7,14 @@ crash doesn't have (measured: 2.2 s of CPU against 1.0).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from streams.embedded.signals import stop_on_signals
 from streams.errors import ConfigurationError, UserprismError
-from streams.memory import keep_memory
+from streams.memory import keep_memory, resident_bytes
 from streams.settings import load_settings
 from streams.telemetry import configure_logging
 
@@ -33,10 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     configure_logging(options.role)
     try:
         role = import_module(f"streams.roles.{options.role}")
-        if options.spare:
-            role.prepare()
-            if not _called(sys.stdin):  # nobody needs us any more
-                return 0
+        if options.spare and not _called(sys.stdin, role.prepare()):  # nobody needs us any more
+            return 0
         settings = load_settings(options.config, overrides={"data_dir": options.data_dir} if options.data_dir else {})
         with stop_on_signals() as stop:
             role.run(settings, stop)
@@ -46,14 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _called(lines: Iterable[str]) -> bool:
+def _called(lines: Iterable[str], held: int) -> bool:
     """Wait for an empty line; until then hold as much memory as the one that works: we may have to take its place."""
+    ourselves = resident_bytes(os.getpid()) - held  # code and kernels, which the other one has as well
     for line in lines:
         match line.split():
             case []:
                 return True
             case ["hold", amount]:
-                keep_memory(int(amount))
+                keep_memory(max(int(amount) - ourselves, held))
     return False
 
 

@@ -60,10 +60,14 @@ CRASH_POINTS = (
 )  # fmt: skip
 
 
-def prepare() -> None:
-    """Do what a start takes seconds for and needs no settings for: a spare process has done it already."""
+def prepare() -> int:
+    """Do what a start takes seconds for and needs no settings for; return how many bytes are held for what comes.
+
+    A spare process has done it already.
+    """
     keep_memory(_MEMORY_BYTES)
     warm_up()
+    return _MEMORY_BYTES
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

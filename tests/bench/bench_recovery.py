@@ -90,7 +90,7 @@ def _a_spare_stands_by(stack: Supervisor) -> bool:
 
 def _holds_as_much(profiler: RoleProcess) -> bool:
     """Whether the spare process has been told how much memory it will need, and has it."""
-    return resident_bytes(profiler.spare_pid or 0) > 0.9 * resident_bytes(profiler.pid or 0)
+    return resident_bytes(profiler.spare_pid or 0) > 0.9 * resident_bytes(profiler.pid or 0) > 0
 
 
 def _waits(pid: int) -> bool:
@@ -121,13 +121,15 @@ def _kill(stack: Supervisor, number: int) -> tuple[int, float, float]:
     killed_at = time.monotonic()
     os.kill(profiler.pid, signal.SIGKILL)
     with connect(stack.settings) as client:
-        before = client.query("SELECT max(version) FROM profiles").result_rows[0][0]
-        ready_s = 0.0
-        while client.query("SELECT max(version) FROM profiles").result_rows[0][0] <= before:
+        before, version, ready_s = 0, 0, 0.0
+        while version <= before:
             stack.check()
             if profiler.restarts > number and profiler.ready and not ready_s:
                 ready_s = time.monotonic() - killed_at
             time.sleep(0.05)
+            version = client.query("SELECT max(version) FROM profiles").result_rows[0][0]
+            if profiler.restarts <= number:
+                before = version  # the dead one's last insert may still have been on its way
         commit_s = time.monotonic() - killed_at
         found = client.query("SELECT count() FROM current_profiles").result_rows[0][0]
     stop.set()
