@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from streams.memory import available_bytes, resident_bytes
 
@@ -33,6 +34,11 @@ def faults_of_a_second_use(how: str) -> int:
     return int(done.stdout)
 
 
+def waits(pid: int) -> bool:
+    """Say whether a process sleeps until something comes."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def test_a_process_that_ended_holds_nothing() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
@@ -49,15 +55,13 @@ def test_a_spare_process_holds_what_the_one_that_works_holds() -> None:
         spare.stdin.write(f"hold {HELD}\n")
         spare.stdin.flush()
         deadline = time.monotonic() + 60
-        while resident_bytes(spare.pid) < 0.95 * HELD:
+        while resident_bytes(spare.pid) < 0.95 * HELD or not waits(spare.pid):
             assert time.monotonic() < deadline, "it doesn't hold as much"
             time.sleep(0.05)
-        spare.stdin.write(f"hold {HELD}\n")  # as much as it has by now
+        assert resident_bytes(spare.pid) < 1.1 * HELD  # or each successor would hold more than the one before
         spare.stdin.close()
 
-        _, status, usage = os.wait4(spare.pid, 0)
-        assert status == 0
-        assert usage.ru_maxrss * 1024 < 1.1 * HELD  # or each successor would hold more than the one before
+        assert spare.wait(60) == 0
 
 
 def test_memory_used_once_is_used_again() -> None:
