@@ -19,7 +19,6 @@ __all__ = [
     "KafkaSettings",
     "NamingSettings",
     "ProfilerSettings",
-    "Section",
     "SegmentationSettings",
     "ShiftSettings",
     "WebSettings",
@@ -27,11 +26,11 @@ __all__ = [
 ]
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file; an unknown key is an error, not a silent default."""
 
 
-class KafkaSettings(Section, frozen=True):
+class KafkaSettings(_Section, frozen=True):
     """Where the broker is and how topics are named."""
 
     bootstrap: str = ""
@@ -51,7 +50,7 @@ class KafkaSettings(Section, frozen=True):
         return Topics(self.events_topic, self.prefix)
 
 
-class ClickHouseSettings(Section, frozen=True):
+class ClickHouseSettings(_Section, frozen=True):
     """Where ClickHouse's HTTP interface is."""
 
     url: str = ""
@@ -63,7 +62,7 @@ class ClickHouseSettings(Section, frozen=True):
     reader_password: str = ""
 
 
-class IntakeSettings(Section, frozen=True):
+class IntakeSettings(_Section, frozen=True):
     """How intake reads and cuts blocks."""
 
     instance_id: str = "intake-0"
@@ -83,14 +82,14 @@ class IntakeSettings(Section, frozen=True):
     future_tolerance_s: int = 600
 
 
-class DedupSettings(Section, frozen=True):
+class DedupSettings(_Section, frozen=True):
     """How far back a repeated message id is recognised."""
 
     window_s: int = 600
     max_ids: int = 20_000_000
 
 
-class IdentitySettings(Section, frozen=True):
+class IdentitySettings(_Section, frozen=True):
     """How many anonymous ids one person may gather; what is beyond stays a person of its own."""
 
     #: ids that were merged or are about to be
@@ -103,7 +102,7 @@ class IdentitySettings(Section, frozen=True):
     hashed_emails: bool = False
 
 
-class ProfilerSettings(Section, frozen=True):
+class ProfilerSettings(_Section, frozen=True):
     """How the profiler reads, commits and holds its lease."""
 
     instance_id: str = "profiler-0"
@@ -116,7 +115,7 @@ class ProfilerSettings(Section, frozen=True):
     lease: bool = True
 
 
-class EncoderSettings(Section, frozen=True):
+class EncoderSettings(_Section, frozen=True):
     """Which encoder reads text, and how much processor it may take."""
 
     instance_id: str = "encoder-0"
@@ -138,7 +137,7 @@ class EncoderSettings(Section, frozen=True):
     models_dir: str = ""
 
 
-class WebhookSettings(Section, frozen=True):
+class WebhookSettings(_Section, frozen=True):
     """A receiver of alerts, as Alertmanager's webhooks are."""
 
     name: str
@@ -157,7 +156,7 @@ class WebhookSettings(Section, frozen=True):
         return f"WebhookSettings(name={self.name!r})"
 
 
-class ControlSettings(Section, frozen=True):
+class ControlSettings(_Section, frozen=True):
     """The Faust app that coordinates, and whom it tells of alerts."""
 
     instance_id: str = "control-0"
@@ -174,7 +173,7 @@ class ControlSettings(Section, frozen=True):
     merge_s: float = 60.0
 
 
-class WebSettings(Section, frozen=True):
+class WebSettings(_Section, frozen=True):
     """The page and the API."""
 
     instance_id: str = "web-0"
@@ -189,7 +188,7 @@ class WebSettings(Section, frozen=True):
     burst: int = 60
 
 
-class NamingSettings(Section, frozen=True):
+class NamingSettings(_Section, frozen=True):
     """Who rewrites segments' names; nobody does, unless `url` is set.
 
     What is sent is about segments, never about a person: sums over at least `least_people` people.
@@ -211,7 +210,7 @@ class NamingSettings(Section, frozen=True):
         return f"NamingSettings(url={self.url!r}, model={self.model!r})"
 
 
-class ShiftSettings(Section, frozen=True):
+class ShiftSettings(_Section, frozen=True):
     """Which shifts of segments somebody wants to hear of, and how often for nothing."""
 
     #: people are counted per interval of event time so long; what is compared is one of them, or several together
@@ -226,7 +225,7 @@ class ShiftSettings(Section, frozen=True):
     silence_s: int = 7_200
 
 
-class FeatureSettings(Section, frozen=True):
+class FeatureSettings(_Section, frozen=True):
     """One declared feature; `kind` names the algebra, the rest are its parameters."""
 
     name: str
@@ -242,7 +241,7 @@ class FeatureSettings(Section, frozen=True):
     options: dict[str, Any] = {}
 
 
-class SegmentationSettings(Section, frozen=True):
+class SegmentationSettings(_Section, frozen=True):
     """A model behind segments, and the parts of the vector it sees."""
 
     #: key column `segmentation` of every table about segments
