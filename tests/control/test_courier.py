@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +21,32 @@ from streams.settings import ControlSettings, Settings, WebhookSettings
 from streams.storage import connect, initialise
 from streams.storage.alerts import save_alerts
 from streams.storage.silences import expire_silence, save_silence, silences
+from tests.local_server import JsonHandler, LocalServer
 from tests.storage.test_alerts import ALERT
 
 OVER = replace(ALERT, status="resolved", ends_at_us=ALERT.last_at_us)
 SECRET = "Bearer of-nobody's-business"
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver(LocalServer):
     """Answers as it is told to, and keeps what it was sent."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.wait_s, self.location = 200, 0.0, ""
         self.bodies: list[dict[str, Any]] = []
         self.taken: list[dict[str, Any]] = []  # those it said 200 to, before the sender had gone
         self.secrets: list[str | None] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook/token-in-path"
+        return f"{self.origin}/hook/token-in-path"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Receiver
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def posted(self, body: Any) -> None:
         time.sleep(self.server.wait_s)
         self.server.bodies.append(body)
         self.server.secrets.append(self.headers["Authorization"])
@@ -66,9 +57,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.server.status == 200 and not self.server.wait_s:
                 self.server.taken.append(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
@@ -26,6 +24,7 @@ from streams.web.naming.terms import tokens
 from streams.web.pages.scribe import Scribe
 from streams.web.pages.source import Source
 from streams.web.read import segment_names
+from tests.local_server import JsonHandler, LocalServer
 from tests.web.conftest import fill, refresh
 
 KEY = "sk-of-nobody's-business"
@@ -53,13 +52,10 @@ def completion(names: dict[int, dict[str, str]], *, around: str = "{}") -> bytes
     return json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()
 
 
-class Endpoint(ThreadingHTTPServer):
+class Endpoint(LocalServer):
     """Speaks as an OpenAI-compatible server does; `say` is its model."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -67,18 +63,17 @@ class Endpoint(ThreadingHTTPServer):
         self.say: Callable[[list[dict[str, Any]]], bytes] = lambda told: completion(
             {one["segment"]: {"en": f"Fans of {one['segment']}", "zh": f"第{one['segment']}类"} for one in told}
         )
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1/"
+        return f"{self.origin}/v1/"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Endpoint
 
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def posted(self, asked: Any) -> None:
         self.server.asked.append(asked)
         self.server.paths.append(self.path)
         self.server.keys.append(self.headers["Authorization"])
@@ -88,16 +83,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     server = Endpoint()
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture(scope="module")
