@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ from streams.storage import connect
 from streams.storage.schema import apply_migrations
 from streams.storage.written_names import WrittenName, save_written_names, written_names
 from streams.web.live import Live
-from streams.web.naming import Evidence, SegmentName, Told, answer_of, as_written, lift_of, question, told_of
+from streams.web.naming import Evidence, SegmentName, Term, Told, answer_of, as_written, lift_of, question, told_of
 from streams.web.naming.terms import tokens
 from streams.web.pages.scribe import Scribe
 from streams.web.pages.source import Source
@@ -279,6 +281,15 @@ def test_a_private_address_is_refused_unless_it_is_allowed(
     assert done == [0]
     assert endpoint.asked == []
     assert "refused" in caplog.text
+
+
+def test_what_is_kept_of_the_evidence_says_nothing_of_it() -> None:
+    lift = lift_of("trait", "city=Worpswede", 9, 9, everybody_with_it=9, everybody=99)
+    one = SegmentName("Dear Ann · Worpswede", (Term("dear ann", 1.0, 2.0),), (lift,))
+
+    assert re.fullmatch("[0-9a-f]{32}", one.origin)
+    assert one.origin == replace(one, text="Liebe Ann").origin  # whatever the words
+    assert one.origin != replace(one, lifts=()).origin != replace(one, terms=()).origin
 
 
 def test_the_newest_name_of_an_origin_counts(shown: Settings) -> None:

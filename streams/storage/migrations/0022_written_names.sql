@@ -1,4 +1,5 @@
--- Names that a language model wrote of names made from evidence; no person is in them. Asked once for each origin.
+-- Names that a language model wrote of names made from evidence. origin is a hash of that evidence, whose words a few
+-- people may have written: nothing here is about a person. Asked once for each origin.
 CREATE TABLE IF NOT EXISTS written_names
 (
     segmentation LowCardinality(String),

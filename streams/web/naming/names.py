@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+import msgspec
 
 from streams.web.naming.lifts import Lift
 from streams.web.naming.terms import Term, distinctive_terms
@@ -57,8 +60,9 @@ class SegmentName:
 
     @property
     def origin(self) -> str:
-        """What the name was made of, in the order in which it is said, whatever the words; empty without evidence."""
-        return " · ".join([*(term.text for term in self.terms), *(f"{one.kind}/{one.key}" for one in self.lifts)])
+        """What the name was made of, whatever the words, as a hash: what is kept of it holds nobody's words."""
+        made_of = [term.text for term in self.terms], [(one.kind, one.key) for one in self.lifts]
+        return blake2b(msgspec.json.encode(made_of), digest_size=16).hexdigest()
 
 
 def name_segments(
