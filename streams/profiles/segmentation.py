@@ -47,8 +47,6 @@ _WORTH = 0.02
 _VERSION_VECTORS = 100_000
 #: And at the latest after so long while something is learned, so that there is something to see of it.
 _VERSION_S = 600.0
-
-
 _GROWN, _ELSEWHERE = "history grew", "people have moved"
 
 
