@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from clickhouse_connect.driver.client import Client
 
 from streams.kafka import Outbox
 from streams.settings import Settings
 from streams.storage.commit import PartitionCommit
-from streams.storage.restore import Change, Stats
+from streams.storage.last_commit import Change, Stats, derive_last_commits, last_changes, last_stats
 
 __all__ = ["Notifier", "stats_of"]
 
@@ -55,6 +56,16 @@ class Notifier:
         """
         for said in stats:
             self._outbox.send(self._stats_topic, msgspec.json.encode(said), said.segmentation.encode())
+
+    def tell_again(self, client: Client, commits: Mapping[int, int]) -> None:
+        """Do again what follows a commit, in tables and topics: a crash may have cut it off.
+
+        Whoever has it already knows it by its ids. `commits` are the last ones, partition -> version.
+        """
+        if commits:
+            derive_last_commits(client, commits)
+            self.send(last_changes(client, commits))
+            self.tell(last_stats(client, commits))
 
     def flush(self) -> None:
         """Wait until the broker has everything: restore repeats only the last commit, so none may overtake it.

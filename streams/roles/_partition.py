@@ -20,7 +20,8 @@ from streams.roles._clicks import Record
 from streams.roles._identity import Identities
 from streams.settings import Settings
 from streams.storage.commit import MAX_SEQ, OtherSegments, PartitionCommit, PeopleRows
-from streams.storage.restore import Change, StoredPartition
+from streams.storage.last_commit import Change
+from streams.storage.restore import StoredPartition
 
 __all__ = ["Partition", "Prepared"]
 

@@ -29,7 +29,7 @@ from streams.roles._notify import Notifier, stats_of
 from streams.roles._pace import Pace
 from streams.roles._partition import Partition, Prepared
 from streams.roles._poison import Poison
-from streams.roles._read_ahead import HeldPartition, read_ahead
+from streams.roles._read_ahead import read_ahead
 from streams.roles._relay import Relay
 from streams.roles._sharing import Sharing
 from streams.roles._vector_feed import VectorFeed
@@ -37,7 +37,7 @@ from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.commit import commit_batches, insert_commit
 from streams.storage.freshness import save_ages
-from streams.storage.restore import save_layout
+from streams.storage.restore import StoredPartition, save_layout
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
 
@@ -286,10 +286,15 @@ class Profiler:
 
     def _acquire(self, lows: Mapping[int, int]) -> dict[int, int]:
         """Restore partitions that have become ours; return where to read from. One is read while another is built."""
-        return {held.number: self._take_up(held, lows[held.number]) for held in read_ahead(self._client, list(lows))}
+        starts, last_commits = {}, {}
+        for number, stored in read_ahead(self._client, list(lows)):
+            starts[number] = self._take_up(number, stored, lows[number])
+            if stored.version:
+                last_commits[number] = stored.version
+        self._notifier.tell_again(self._client, last_commits)
+        return starts
 
-    def _take_up(self, held: HeldPartition, low: int) -> int:
-        number, stored = held.number, held.stored
+    def _take_up(self, number: int, stored: StoredPartition, low: int) -> int:
         if stored.version == 0:
             stored = stored.starting_at(low)
         elif stored.position.next_offset < low:
@@ -299,8 +304,6 @@ class Profiler:
                 "Going on would skip them"
             )
             raise StateError(msg)
-        self._notifier.send(held.changes)
-        self._notifier.tell(held.stats)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
         self._pace.has_restored()

@@ -1,12 +1,13 @@
-"""The last commit's rows of what pages read, written again: what its views write, for one commit."""
+"""Rows of what pages read, written again: what their views write, for some commits."""
 
 from __future__ import annotations
 
-__all__ = ["PAGE_ROWS"]
+__all__ = ["OF_COMMITS", "PAGE_ROWS"]
 
-_COMMIT = "kafka_partition = {partition:UInt32} AND version = {version:UInt64}"
-_POSITION = f"WHERE {_COMMIT} AND kind = 'position'"
-_PEOPLE = f"WHERE {_COMMIT} AND kind = 'person'"
+#: Which rows of `profiles` some commits wrote, given as (partition, version).
+OF_COMMITS = "(kafka_partition, version) IN {commits:Array(Tuple(UInt32, UInt64))}"
+_POSITION = f"WHERE {OF_COMMITS} AND kind = 'position'"
+_PEOPLE = f"WHERE {OF_COMMITS} AND kind = 'person'"
 
 _SIZES = f"""
 INSERT INTO segment_sizes_by_minute (segmentation, minute, kafka_partition, version, people, model_version)
@@ -63,5 +64,5 @@ FROM profiles
 {_PEOPLE} AND sample_key < 4611686018427387904
 """  # noqa: S608 - text of ours
 
-#: Statements with the parameters `partition` and `version`.
+#: Statements with the parameter `commits`.
 PAGE_ROWS = (_SIZES, _OTHER_SIZES, _FLOWS, _OTHER_FLOWS, _SAMPLE)

@@ -1,4 +1,4 @@
-"""Restore: a partition's rows and its position as they were committed, and the derived rows of its last commit."""
+"""Restore: a partition's rows and its position as they were committed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,109 +17,20 @@ from streams.errors import UnavailableError
 from streams.profiles import ActivityRow, Position
 from streams.storage.client import RESTORE_SETTINGS
 from streams.storage.commit import MAX_SEQ
-from streams.storage.page_rows import PAGE_ROWS
 
-__all__ = [
-    "Change",
-    "Stats",
-    "StoredPartition",
-    "StoredSegments",
-    "derive_last_commit",
-    "last_changes",
-    "last_stats",
-    "restore_partition",
-    "save_layout",
-]
+__all__ = ["StoredPartition", "StoredSegments", "restore_partition", "save_layout"]
 
 _UNASSIGNED = -2
 _POSITION_FIELDS = tuple(field.name for field in fields(Position))
 
+#: A person's partition never changes, so other partitions' rows needn't be merged first: PREWHERE, not WHERE.
 _PARTITION = f"""
 SELECT profile_id, state, identity, peer_marks, layout, other_segments, segment, activity, newest_event_us,
        toUnixTimestamp64Micro(segment_since) AS since,
        kind = 'position' AS is_position, version, model_version, {", ".join(_POSITION_FIELDS)}
 FROM profiles FINAL
-WHERE kafka_partition = {{partition:UInt32}}
+PREWHERE kafka_partition = {{partition:UInt32}}
 """  # noqa: S608 - field names of a class of ours
-
-_CHANGES_OF_COMMIT = """
-INSERT INTO segment_changes
-    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
-SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at, segmentation
-FROM profiles
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
-  AND kind = 'person' AND segment != previous_segment
-"""
-
-_SIZES_OF_COMMIT = """
-INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
-SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at, segmentation
-FROM profiles
-ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
-"""
-
-_OTHER_CHANGES_OF_COMMIT = """
-INSERT INTO segment_changes
-    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
-SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, fromUnixTimestamp64Micro(o.since_us),
-       updated_at, o.segmentation
-FROM profiles
-ARRAY JOIN other_segments AS o
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
-  AND kind = 'person' AND o.segment != o.previous_segment
-"""
-
-_OTHER_SIZES_OF_COMMIT = """
-INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
-SELECT kafka_partition, version, o.segment, o.people, o.model_version, updated_at, o.segmentation
-FROM profiles
-ARRAY JOIN other_people AS o
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
-"""
-
-
-_CHANGES = """
-SELECT profile_id, version, previous_segment, segment, model_version, toUnixTimestamp64Micro(segment_since),
-       segmentation
-FROM profiles
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
-  AND kind = 'person' AND segment != previous_segment
-UNION ALL
-SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, o.since_us, o.segmentation
-FROM profiles
-ARRAY JOIN other_segments AS o
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64}
-  AND kind = 'person' AND o.segment != o.previous_segment
-"""
-
-_ACTIVITY_OF_COMMIT = """
-INSERT INTO segment_stats
-SELECT a.segmentation, a.interval_s, fromUnixTimestamp64Micro(a.at_us), kafka_partition, a.segment, version,
-       a.model_version, a.active, a.newcomers, a.inflow, a.outflow, a.by_model, a.vectors, a.centroid,
-       fromUnixTimestamp64Micro(newest_event_us), updated_at
-FROM profiles
-ARRAY JOIN activity AS a
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position' AND a.changed
-"""
-
-_STATS = """
-SELECT a.segmentation, any(a.model_version), a.at_us, any(a.interval_s), any(newest_event_us),
-       CAST((groupArray(a.segment), groupArray(a.active)), 'Map(Int64, UInt64)')
-FROM profiles
-ARRAY JOIN activity AS a
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position' AND a.changed
-GROUP BY a.segmentation, a.at_us
-"""
-
-_LINKS_OF_COMMIT = """
-INSERT INTO identity_links
-SELECT link.profile_id, link.anonymous, link.what, link.reason, fromUnixTimestamp64Micro(link.at_us), link.message,
-       link.id_offset, kafka_partition, link.kafka_offset, link.item, updated_at
-FROM profiles
-ARRAY JOIN links AS link
-WHERE kafka_partition = {partition:UInt32} AND version = {version:UInt64} AND kind = 'position'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,41 +74,6 @@ class StoredPartition:
     def starting_at(self, offset: int) -> StoredPartition:
         """Return the same with nothing read before `offset`: the first start on a log that is older than we are."""
         return replace(self, position=replace(self.position, next_offset=offset, dedup_start=offset))
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of segment, as it goes to the topic."""
-
-    profile_id: str
-    version: int
-    from_segment: int
-    to_segment: int
-    model_version: int
-    at_us: int
-    segmentation: str
-
-
-class Stats(msgspec.Struct, frozen=True):
-    """A record of `userprism.segment-stats`: people active per segment whose number a commit has changed.
-
-    Flows and centroids are in the table `segment_stats`, under the same keys.
-    """
-
-    id: str
-    kafka_partition: int
-    version: int
-    segmentation: str
-    model_version: int
-    at_us: int
-    interval_s: int
-    newest_event_us: int
-    active: dict[int, int]
-
-    @classmethod
-    def of(cls, partition: int, version: int, said: tuple[str, int, int, int, int, dict[int, int]]) -> Stats:
-        """Return the record, its id made of what makes it unique; `said` are the fields after `version`."""
-        return cls(f"{partition}:{version}:{said[0]}:{said[2]}", partition, version, *said)
 
 
 def restore_partition(client: Client, partition: int) -> StoredPartition:
@@ -278,26 +153,6 @@ def _others(column: pa.ListArray) -> dict[str, StoredSegments]:
         since[person[of_it]] = items.field("since_us").to_numpy()[of_it]
         found[name] = StoredSegments(segment, since, int(items.field("model_version").to_numpy()[of_it].max()))
     return found
-
-
-def derive_last_commit(client: Client, partition: int, version: int) -> None:
-    """Write the derived rows of a partition's last commit again: views may have missed them, the targets replace."""
-    others = _OTHER_CHANGES_OF_COMMIT, _OTHER_SIZES_OF_COMMIT
-    derived = _CHANGES_OF_COMMIT, _SIZES_OF_COMMIT, *others, _ACTIVITY_OF_COMMIT, _LINKS_OF_COMMIT, *PAGE_ROWS
-    for statement in derived:
-        client.command(statement, parameters={"partition": partition, "version": version})
-
-
-def last_changes(client: Client, partition: int, version: int) -> list[Change]:
-    """Return the changes of a partition's last commit: their notifications go out again, with the same ids."""
-    rows = client.query(_CHANGES, parameters={"partition": partition, "version": version}).result_rows
-    return [Change(*row) for row in rows]
-
-
-def last_stats(client: Client, partition: int, version: int) -> list[Stats]:
-    """Return what a partition's last commit said of who was active: it goes out again, with the same ids."""
-    rows = client.query(_STATS, parameters={"partition": partition, "version": version}).result_rows
-    return [Stats.of(partition, version, tuple(row)) for row in rows]
 
 
 def save_layout(client: Client, layout_id: int, descriptor: str) -> None:

@@ -28,7 +28,8 @@ from streams.storage.commit import (
     position_id,
     version_of,
 )
-from streams.storage.restore import derive_last_commit, last_changes, last_stats, restore_partition, save_layout
+from streams.storage.last_commit import derive_last_commits, last_changes, last_stats
+from streams.storage.restore import restore_partition, save_layout
 
 DERIVED = (
     "segment_changes", "segment_sizes", "identity_links", "identity_overrides", "segment_sizes_by_minute",
@@ -134,7 +135,7 @@ def test_who_was_active_is_what_the_newest_commit_says(client: Client) -> None:
     rows = client.query("SELECT segment, active, newcomers, inflow, outflow FROM segment_activity").result_rows
     assert rows == [(3, 12, 4, {-2: 4}, {1: 6})]
     version = version_of(20, 0)
-    (said,) = last_stats(client, 0, version)
+    (said,) = last_stats(client, {0: version})
     assert (said.id, said.active) == (f"0:{version}:interest:1699999200000000", {3: 6})
 
 
@@ -178,7 +179,7 @@ def test_derived_rows_can_be_written_again_without_doubling(client: Client) -> N
     for table in DERIVED:
         client.command(f"TRUNCATE TABLE {table}")  # as if the process had died between table and view
     for _ in range(2):
-        derive_last_commit(client, 0, 10 << 16)
+        derive_last_commits(client, {0: 10 << 16})
     changes = client.query(
         "SELECT profile_id, from_segment, to_segment FROM segment_changes FINAL ORDER BY 1"
     ).result_rows
@@ -200,8 +201,7 @@ def test_the_views_write_what_derivation_writes(client: Client) -> None:
     shown = "toJSONString(tuple(* REPLACE (finalizeAggregation(people) AS people)))"
     tables[FLOWS] = f"SELECT {shown} AS row FROM {FLOWS} FINAL ORDER BY row"
     by_view = {t: client.query(query).result_rows for t, query in tables.items()}
-    for partition in (0, 2):
-        derive_last_commit(client, partition, 10 << 16)
+    derive_last_commits(client, {0: 10 << 16, 2: 10 << 16})
     assert {t: client.query(query).result_rows for t, query in tables.items()} == by_view
     assert all(by_view.values())
 
@@ -209,7 +209,7 @@ def test_the_views_write_what_derivation_writes(client: Client) -> None:
 def test_changes_of_the_last_commit_come_back_with_the_same_version(client: Client) -> None:
     insert_commit(client, commit_batches([part(0, ["ann"])], FAR_FUTURE_US))
     insert_commit(client, commit_batches([part(0, ["bo"], seq=1)], FAR_FUTURE_US))
-    changes = last_changes(client, 0, version_of(10, 1))
+    changes = last_changes(client, {0: version_of(10, 1)})
     assert [(c.profile_id, c.from_segment, c.to_segment, c.version) for c in changes] == [("bo", -2, 3, 10 << 16 | 1)]
 
 

@@ -1,0 +1,149 @@
+"""The last commits of partitions, told again: derived rows that views may have missed, and what went to topics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+
+from streams.storage.page_rows import OF_COMMITS, PAGE_ROWS
+
+__all__ = ["Change", "Stats", "derive_last_commits", "last_changes", "last_stats"]
+
+_CHANGES = f"""
+INSERT INTO segment_changes
+    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
+SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at, segmentation
+FROM profiles
+WHERE {OF_COMMITS} AND kind = 'person' AND segment != previous_segment
+"""  # noqa: S608 - text of ours
+
+_SIZES = f"""
+INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
+SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at, segmentation
+FROM profiles
+ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
+WHERE {OF_COMMITS} AND kind = 'position'
+"""  # noqa: S608 - text of ours
+
+_OTHER_CHANGES = f"""
+INSERT INTO segment_changes
+    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
+SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, fromUnixTimestamp64Micro(o.since_us),
+       updated_at, o.segmentation
+FROM profiles
+ARRAY JOIN other_segments AS o
+WHERE {OF_COMMITS} AND kind = 'person' AND o.segment != o.previous_segment
+"""  # noqa: S608 - text of ours
+
+_OTHER_SIZES = f"""
+INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
+SELECT kafka_partition, version, o.segment, o.people, o.model_version, updated_at, o.segmentation
+FROM profiles
+ARRAY JOIN other_people AS o
+WHERE {OF_COMMITS} AND kind = 'position'
+"""  # noqa: S608 - text of ours
+
+_CHANGES_TOLD = f"""
+SELECT profile_id, version, previous_segment, segment, model_version, toUnixTimestamp64Micro(segment_since),
+       segmentation
+FROM profiles
+WHERE {OF_COMMITS} AND kind = 'person' AND segment != previous_segment
+UNION ALL
+SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, o.since_us, o.segmentation
+FROM profiles
+ARRAY JOIN other_segments AS o
+WHERE {OF_COMMITS} AND kind = 'person' AND o.segment != o.previous_segment
+"""  # noqa: S608 - text of ours
+
+_ACTIVITY = f"""
+INSERT INTO segment_stats
+SELECT a.segmentation, a.interval_s, fromUnixTimestamp64Micro(a.at_us), kafka_partition, a.segment, version,
+       a.model_version, a.active, a.newcomers, a.inflow, a.outflow, a.by_model, a.vectors, a.centroid,
+       fromUnixTimestamp64Micro(newest_event_us), updated_at
+FROM profiles
+ARRAY JOIN activity AS a
+WHERE {OF_COMMITS} AND kind = 'position' AND a.changed
+"""  # noqa: S608 - text of ours
+
+_STATS_TOLD = f"""
+SELECT kafka_partition, version, a.segmentation, any(a.model_version), a.at_us, any(a.interval_s), any(newest_event_us),
+       CAST((groupArray(a.segment), groupArray(a.active)), 'Map(Int64, UInt64)')
+FROM profiles
+ARRAY JOIN activity AS a
+WHERE {OF_COMMITS} AND kind = 'position' AND a.changed
+GROUP BY kafka_partition, version, a.segmentation, a.at_us
+"""  # noqa: S608 - text of ours
+
+_LINKS = f"""
+INSERT INTO identity_links
+SELECT link.profile_id, link.anonymous, link.what, link.reason, fromUnixTimestamp64Micro(link.at_us), link.message,
+       link.id_offset, kafka_partition, link.kafka_offset, link.item, updated_at
+FROM profiles
+ARRAY JOIN links AS link
+WHERE {OF_COMMITS} AND kind = 'position'
+"""  # noqa: S608 - text of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of segment, as it goes to the topic."""
+
+    profile_id: str
+    version: int
+    from_segment: int
+    to_segment: int
+    model_version: int
+    at_us: int
+    segmentation: str
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """A record of `userprism.segment-stats`: people active per segment whose number a commit has changed.
+
+    Flows and centroids are in the table `segment_stats`, under the same keys.
+    """
+
+    id: str
+    kafka_partition: int
+    version: int
+    segmentation: str
+    model_version: int
+    at_us: int
+    interval_s: int
+    newest_event_us: int
+    active: dict[int, int]
+
+    @classmethod
+    def of(cls, partition: int, version: int, said: tuple[str, int, int, int, int, dict[int, int]]) -> Stats:
+        """Return the record, its id made of what makes it unique; `said` are the fields after `version`."""
+        return cls(f"{partition}:{version}:{said[0]}:{said[2]}", partition, version, *said)
+
+
+def derive_last_commits(client: Client, commits: Mapping[int, int]) -> None:
+    """Write the derived rows of some commits again: views may have missed them, the targets replace.
+
+    Parameters
+    ----------
+    commits : mapping of int to int
+        Partition -> version. One statement serves all: each reads the table once, however many there are.
+    """
+    for statement in (_CHANGES, _SIZES, _OTHER_CHANGES, _OTHER_SIZES, _ACTIVITY, _LINKS, *PAGE_ROWS):
+        client.command(statement, parameters=_named(commits))
+
+
+def last_changes(client: Client, commits: Mapping[int, int]) -> list[Change]:
+    """Return the changes of some commits: their notifications go out again, with the same ids."""
+    return [Change(*row) for row in client.query(_CHANGES_TOLD, parameters=_named(commits)).result_rows]
+
+
+def last_stats(client: Client, commits: Mapping[int, int]) -> list[Stats]:
+    """Return what some commits said of who was active: it goes out again, with the same ids."""
+    rows = client.query(_STATS_TOLD, parameters=_named(commits)).result_rows
+    return [Stats.of(partition, version, tuple(said)) for partition, version, *said in rows]
+
+
+def _named(commits: Mapping[int, int]) -> dict[str, list[tuple[int, int]]]:
+    return {"commits": list(commits.items())}
