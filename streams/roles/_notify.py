@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from streams.kafka import Outbox
 from streams.settings import Settings
 from streams.storage.commit import PartitionCommit
-from streams.storage.last_commit import Change, Stats, derive_last_commits, last_changes, last_stats
+from streams.storage.last_commit import Stats, derive_last_commits, last_changes, last_stats
 
 __all__ = ["Notifier", "stats_of"]
 
 _FLUSH_S = 10.0
-
-
-class _Notification(msgspec.Struct, frozen=True):
-    id: str
-    profile_id: str
-    from_segment: int
-    to_segment: int
-    model_version: int
-    at_us: int
-    segmentation: str
 
 
 class Notifier:
@@ -35,19 +27,13 @@ class Notifier:
         self._topic = settings.kafka.topics.segment_changes
         self._outbox = Outbox(settings, **{"queue.buffering.max.messages": 1_000_000})
 
-    def send(self, changes: Sequence[Change]) -> None:
-        """Queue a record a change; the id is profile, version and segmentation, hence the same after a restart."""
-        for change in changes:
-            value = _Notification(
-                id=f"{change.profile_id}:{change.version}:{change.segmentation}",
-                profile_id=change.profile_id,
-                from_segment=change.from_segment,
-                to_segment=change.to_segment,
-                model_version=change.model_version,
-                at_us=change.at_us,
-                segmentation=change.segmentation,
-            )
-            self._outbox.send(self._topic, msgspec.json.encode(value), change.profile_id.encode())
+    def send(self, changes: pa.Table) -> None:
+        """Queue a record a change (`CHANGES`).
+
+        The id is profile, version and segmentation, hence the same after a restart.
+        """
+        ids = changes.column("profile_id").combine_chunks()
+        self._outbox.send_all(self._topic, _records(changes).to_pylist(), ids.cast(pa.binary()).to_pylist())
 
     def tell(self, stats: Sequence[Stats]) -> None:
         """Queue a record for each segmentation and interval of which a commit says something new.
@@ -80,6 +66,29 @@ class Notifier:
     def close(self) -> None:
         """Let go of the broker."""
         self._outbox.close()
+
+
+def _records(changes: pa.Table) -> pa.Array:
+    """Return the records of changes as JSON, as columns: a commit may move everybody."""
+    person, version, old, new, model_version, at_us, segmentation = (
+        column.combine_chunks().cast(pa.utf8()) for column in changes.columns
+    )
+    person, segmentation = _escaped(person), _escaped(segmentation)
+    pieces = [
+        '{"id":"', person, ":", version, ":", segmentation, '","profile_id":"', person, '","from_segment":', old,
+        ',"to_segment":', new, ',"model_version":', model_version, ',"at_us":', at_us, ',"segmentation":"',
+        segmentation, '"}', "",
+    ]  # fmt: skip
+    return pc.binary_join_element_wise(*pieces).cast(pa.binary())
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Return texts as they stand between the quotes of JSON."""
+    odd = pc.match_substring_regex(texts, r'["\\\x00-\x1f]')
+    if not pc.any(odd).as_py():
+        return texts
+    as_json = [msgspec.json.encode(text)[1:-1].decode() for text in texts.filter(odd).to_pylist()]
+    return pc.replace_with_mask(texts, odd, pa.array(as_json, pa.utf8()))
 
 
 def stats_of(part: PartitionCommit) -> list[Stats]:

@@ -20,7 +20,7 @@ from streams.roles._clicks import Record
 from streams.roles._identity import Identities
 from streams.settings import Settings
 from streams.storage.commit import MAX_SEQ, OtherSegments, PartitionCommit, PeopleRows
-from streams.storage.last_commit import Change
+from streams.storage.last_commit import CHANGES
 from streams.storage.restore import StoredPartition
 
 __all__ = ["Partition", "Prepared"]
@@ -299,25 +299,21 @@ class Partition:
         self._on_its_way = True
         return prepared
 
-    def committed(self, prepared: Prepared) -> list[Change]:
-        """Take note that ClickHouse holds what was prepared; return the changes of segment in it."""
+    def committed(self, prepared: Prepared) -> pa.Table:
+        """Take note that ClickHouse holds what was prepared; return the changes of segment in it (`CHANGES`)."""
         self._on_its_way = False
         part, people = prepared.part, prepared.part.people
         first = OtherSegments(
             part.segmentation, part.model_version, people.segment, people.previous_segment, people.segment_since_us, {}
         )
-        changes: list[Change] = []
+        changes = []
         for said, labels in zip([first, *part.others], [self.labels, *self.labels.others], strict=True):
             labels.committed[prepared.rows] = said.segment
             moved = np.flatnonzero(said.segment != said.previous_segment)
-            changes += [
-                Change(profile_id, part.version, old, new, said.model_version, at_us, said.segmentation)
-                for profile_id, old, new, at_us in zip(
-                    people.ids.take(moved).to_pylist(),
-                    said.previous_segment[moved].tolist(),
-                    said.segment[moved].tolist(),
-                    said.since_us[moved].tolist(),
-                    strict=True,
-                )
-            ]
-        return changes
+            columns = [
+                people.ids.take(moved), pa.repeat(part.version, len(moved)), said.previous_segment[moved],
+                said.segment[moved], pa.repeat(said.model_version, len(moved)), said.since_us[moved],
+                pa.repeat(said.segmentation, len(moved)),
+            ]  # fmt: skip
+            changes.append(pa.table(columns, names=CHANGES.names).cast(CHANGES))
+        return pa.concat_tables(changes)

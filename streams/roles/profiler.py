@@ -185,6 +185,7 @@ class Profiler:
             return
         with self._stages("relay"):  # what owners say to each other is in the log before anybody counts on it
             self._relay.flush()
+            self._notifier.flush()  # what was told again after a restore: the next one repeats only this commit
         self._at("after sending")
         self._at("before insert")
         lease_until_us = self._lease.until_us(self._client, self._committed_offsets())

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from streams.storage.page_rows import OF_COMMITS, PAGE_ROWS
 
-__all__ = ["Change", "Stats", "derive_last_commits", "last_changes", "last_stats"]
+__all__ = ["CHANGES", "Stats", "derive_last_commits", "last_changes", "last_stats"]
+
+#: Changes of segment, a row each.
+CHANGES = pa.schema(
+    [
+        ("profile_id", pa.utf8()),
+        ("version", pa.uint64()),
+        ("from_segment", pa.int64()),
+        ("to_segment", pa.int64()),
+        ("model_version", pa.uint64()),
+        ("at_us", pa.int64()),
+        ("segmentation", pa.utf8()),
+    ]
+)
 
 _CHANGES = f"""
 INSERT INTO segment_changes
@@ -47,8 +60,8 @@ WHERE {OF_COMMITS} AND kind = 'position'
 """  # noqa: S608 - text of ours
 
 _CHANGES_TOLD = f"""
-SELECT profile_id, version, previous_segment, segment, model_version, toUnixTimestamp64Micro(segment_since),
-       segmentation
+SELECT profile_id, version, previous_segment AS from_segment, segment AS to_segment, model_version,
+       toUnixTimestamp64Micro(segment_since) AS at_us, segmentation
 FROM profiles
 WHERE {OF_COMMITS} AND kind = 'person' AND segment != previous_segment
 UNION ALL
@@ -87,19 +100,6 @@ WHERE {OF_COMMITS} AND kind = 'position'
 """  # noqa: S608 - text of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of segment, as it goes to the topic."""
-
-    profile_id: str
-    version: int
-    from_segment: int
-    to_segment: int
-    model_version: int
-    at_us: int
-    segmentation: str
-
-
 class Stats(msgspec.Struct, frozen=True):
     """A record of `userprism.segment-stats`: people active per segment whose number a commit has changed.
 
@@ -134,9 +134,9 @@ def derive_last_commits(client: Client, commits: Mapping[int, int]) -> None:
         client.command(statement, parameters=_named(commits))
 
 
-def last_changes(client: Client, commits: Mapping[int, int]) -> list[Change]:
-    """Return the changes of some commits: their notifications go out again, with the same ids."""
-    return [Change(*row) for row in client.query(_CHANGES_TOLD, parameters=_named(commits)).result_rows]
+def last_changes(client: Client, commits: Mapping[int, int]) -> pa.Table:
+    """Return the changes of some commits (`CHANGES`): their notifications go out again, with the same ids."""
+    return client.query_arrow(_CHANGES_TOLD, parameters=_named(commits)).cast(CHANGES)
 
 
 def last_stats(client: Client, commits: Mapping[int, int]) -> list[Stats]:

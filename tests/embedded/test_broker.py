@@ -93,7 +93,10 @@ def test_after_a_kill_no_producer_id_is_given_out_again(tmp_path: Path) -> None:
     broker.stop()
 
 
-def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_sender_goes_on_when_the_broker_has_forgotten_it(
+    tmp_path: Path, request: pytest.FixtureRequest, at_once: bool
+) -> None:
     broker = Broker(tmp_path / "data", tmp_path / "broker.log")
     request.addfinalizer(broker.stop)
     broker.start()
@@ -109,8 +112,11 @@ def test_a_sender_goes_on_when_the_broker_has_forgotten_it(tmp_path: Path, reque
     broker.stop()
     broker.start()
     wanted = [b"%d" % number for number in range(100)]
-    for value in wanted:
-        outbox.send("events", value, partition=0)
+    if at_once:
+        outbox.send_all("events", wanted, [b"on partition 0"] * 100)
+    else:
+        for value in wanted:
+            outbox.send("events", value, partition=0)
     outbox.flush(30)
     outbox.close()
 

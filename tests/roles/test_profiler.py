@@ -13,8 +13,9 @@ from confluent_kafka import Producer
 
 from streams.contract import Contract, Incoming, Limits, decode_block
 from streams.errors import LeaseLostError
-from streams.kafka import end_offsets, produce, producer_config
+from streams.kafka import Outbox, end_offsets, produce, producer_config
 from streams.profiles import Layout, PartitionState
+from streams.records import records_until_end
 from streams.roles.profiler import CRASH_POINTS, Profiler
 from streams.settings import Settings
 from streams.storage import connect
@@ -95,6 +96,13 @@ def stored_states(settings: Settings) -> dict[str, bytes]:
     return {profile_id: bytes.fromhex(state) for profile_id, state in rows}
 
 
+def stored_changes(settings: Settings) -> set[str]:
+    """Return the ids that the notifications of all changes carry."""
+    with connect(settings) as client:
+        found = client.query("SELECT profile_id, version, segmentation FROM segment_changes FINAL").result_rows
+    return {f"{person}:{version}:{name}" for person, version, name in found}
+
+
 def undisturbed_states(settings: Settings, blocks: list[Block]) -> dict[str, bytes]:
     """Apply each block once, in order, without any of what surrounds a profiler."""
     layout = Layout.from_settings(settings.features, settings.segmentation)
@@ -162,6 +170,33 @@ def test_a_crash_anywhere_leaves_what_an_undisturbed_profiler_writes(ready: Sett
     with connect(ready) as client:
         accepted, duplicates = client.query("SELECT sum(accepted), sum(duplicates) FROM positions").result_rows[0]
     assert (accepted, duplicates) == (log.accepted, log.duplicates)
+
+
+def test_what_is_told_again_is_told_before_the_next_commit(ready: Settings) -> None:
+    """A third profiler would repeat only the second one's commit."""
+    blocks = blocks_of(ready, KnownLog(7, 4_000))
+    topic = ready.kafka.topics.segment_changes
+
+    def crash_with_changes(point: str) -> None:
+        if point == "after insert" and stored_changes(ready):
+            raise KeyboardInterrupt
+
+    parts = [blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]]
+    with pytest.raises(KeyboardInterrupt):
+        work(ready, parts, crash_with_changes)
+    untold = stored_changes(ready)
+    assert untold
+    assert not list(records_until_end(ready, topic))
+
+    send(ready, [block for part in parts for block in part])
+    second = Profiler(ready, at=crash_at("after insert", 1))
+    second._notifier._outbox = Outbox(ready, **{"linger.ms": 60_000})  # nothing goes before somebody waits for it
+    with pytest.raises(KeyboardInterrupt):
+        step_often(second)
+    second.close()
+
+    told = {msgspec.json.decode(message.value() or b"")["id"] for message in records_until_end(ready, topic)}
+    assert told >= untold
 
 
 def test_a_late_block_of_a_stalled_owner_says_what_the_new_owner_says(ready: Settings) -> None:

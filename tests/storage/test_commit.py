@@ -210,7 +210,9 @@ def test_changes_of_the_last_commit_come_back_with_the_same_version(client: Clie
     insert_commit(client, commit_batches([part(0, ["ann"])], FAR_FUTURE_US))
     insert_commit(client, commit_batches([part(0, ["bo"], seq=1)], FAR_FUTURE_US))
     changes = last_changes(client, {0: version_of(10, 1)})
-    assert [(c.profile_id, c.from_segment, c.to_segment, c.version) for c in changes] == [("bo", -2, 3, 10 << 16 | 1)]
+    found = changes.select(["profile_id", "from_segment", "to_segment", "version"]).to_pylist()
+    assert [tuple(row.values()) for row in found] == [("bo", -2, 3, 10 << 16 | 1)]
+    assert last_changes(client, {0: version_of(10, 2)}).num_rows == 0
 
 
 def test_initialising_again_changes_nothing_and_another_partition_count_is_refused(settings: Settings) -> None:
