@@ -12,6 +12,7 @@ from streams.errors import ConfigurationError
 __all__ = [
     "FIELDS",
     "OPERATORS",
+    "POLICIES",
     "ConditionSettings",
     "ExperienceSettings",
     "PriceTierSettings",
@@ -25,7 +26,10 @@ FIELDS = re.compile(
     r"|trait\.[^\x00-\x1f]{1,200}|feature\.[^\x00-\x1f]{1,200})"
 )
 OPERATORS = ("exact", "is_not", "gt", "gte", "lt", "lte", "is_set", "is_not_set")
+#: How a bandit chooses.
+POLICIES = ("thompson", "epsilon_greedy", "ucb")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_SHORTEST_S, _LONGEST_S = 60, 7_776_000
 
 
 class ConditionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +60,16 @@ class ExperienceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     name: str
     #: where on the site, e.g. "home"
     slot: str
-    variant: str
+    variant: str = ""
+    #: instead of one: a bandit for each segment chooses among these, by what came of those shown before
+    variants: list[str] = []
+    #: thompson, epsilon_greedy or ucb
+    policy: str = "thompson"
+    #: what counts as success: a feature of kind "rfm", of which the person has a new event within so many seconds
+    reward: str = "orders"
+    within_s: int = 86_400
+    #: whose segments; the first one of the file by default
+    segmentation: str = ""
     #: none: everybody
     when: list[ConditionSettings] = []
 
@@ -105,7 +118,25 @@ def check_rules(tiers: Sequence[PriceTierSettings], experiences: Sequence[Experi
                 if fault:
                     msg = f"{where}: {fault}"
                     raise ConfigurationError(msg)
+    for experience in experiences:
+        fault = _fault_of_variants(experience)
+        if fault:
+            msg = f"experiences {experience.name!r}: {fault}"
+            raise ConfigurationError(msg)
     for tier in tiers:
         if not 0 < tier.multiplier <= 10 or not 0 <= tier.floor <= tier.cap:
             msg = f"price_tiers {tier.name!r}: wants 0 < multiplier <= 10 and 0 <= floor <= cap"
             raise ConfigurationError(msg)
+
+
+def _fault_of_variants(one: ExperienceSettings) -> str:
+    if bool(one.variant) == bool(one.variants):
+        return "wants variant or variants, one of the two"
+    different = set(one.variants) - {""}
+    if one.variants and (len(different) < 2 or len(different) < len(one.variants)):
+        return f"variants = {one.variants!r}: two or more, no two the same"
+    if one.policy not in POLICIES:
+        return f"policy = {one.policy!r}: one of {', '.join(POLICIES)}"
+    if not _SHORTEST_S <= one.within_s <= _LONGEST_S:
+        return f"within_s = {one.within_s}: from {_SHORTEST_S} (a minute) to {_LONGEST_S} (90 days)"
+    return ""

@@ -851,6 +851,24 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/wri
 ORDER BY (segmentation, language, origin)
 TTL toDateTime(written_at) + INTERVAL 90 DAY;
 
+CREATE TABLE IF NOT EXISTS exposures ON CLUSTER '{cluster}'
+(
+    profile_id   String,
+    experience   LowCardinality(String),
+    shown_at     DateTime64(3, 'UTC'),
+    variant      LowCardinality(String),
+    segmentation LowCardinality(String),
+    segment      Int64,
+    policy       LowCardinality(String),
+    reward       LowCardinality(String),
+    until        DateTime64(3, 'UTC'),
+    judged       UInt8,
+    judged_at    DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/exposures', '{replica}', judged)
+ORDER BY (experience, profile_id, shown_at)
+TTL toDateTime(shown_at) + INTERVAL 180 DAY;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -985,3 +1003,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), price_decisions);
 
 CREATE TABLE IF NOT EXISTS written_names_all ON CLUSTER '{cluster}' AS written_names
 ENGINE = Distributed('{cluster}', currentDatabase(), written_names);
+
+CREATE TABLE IF NOT EXISTS exposures_all ON CLUSTER '{cluster}' AS exposures
+ENGINE = Distributed('{cluster}', currentDatabase(), exposures);

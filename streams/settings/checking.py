@@ -28,6 +28,7 @@ def check(settings: Settings) -> None:
     _check_segmentations(settings.segmentations)
     _check_naming(settings.naming)
     check_rules(settings.price_tiers, settings.experiences)
+    _check_bandits(settings)
     if not 60 <= settings.shifts.interval_s <= 86_400 or 86_400 % settings.shifts.interval_s:
         msg = f"shifts.interval_s = {settings.shifts.interval_s} must divide a day, and be a minute or longer"
         raise ConfigurationError(msg)
@@ -63,6 +64,18 @@ def _check_segmentations(declared: list[SegmentationSettings]) -> None:
         shared = (one.interest_dim, one.touches, one.touch_half_life)
         if shared != (first.interest_dim, first.touches, first.touch_half_life):
             msg = f"{where}: interest_dim, touches and touch_half_life are set in the first segmentation, for all"
+            raise ConfigurationError(msg)
+
+
+def _check_bandits(settings: Settings) -> None:
+    rewards = [feature.name for feature in settings.features if feature.kind == "rfm"]
+    for one in settings.experiences:
+        if one.variants and settings.features and one.reward not in rewards:
+            msg = f"experiences {one.name!r}: reward = {one.reward!r} isn't one of the features of kind rfm: {rewards}"
+            raise ConfigurationError(msg)
+        names = [segmentation.name for segmentation in settings.segmentations]
+        if one.segmentation and one.segmentation not in names:
+            msg = f"experiences {one.name!r}: segmentation = {one.segmentation!r} isn't one of {', '.join(names)}"
             raise ConfigurationError(msg)
 
 

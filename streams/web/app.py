@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from encoders import EncoderError
 from streams.errors import UnavailableError
 from streams.settings import Settings
 from streams.telemetry import read_statuses
-from streams.web import read
+from streams.web import decide, read
 from streams.web.api.auth import TokenBook
 from streams.web.api.decisions import changes, decisions
 from streams.web.api.limits import Buckets, RateLimit
@@ -27,6 +28,9 @@ from streams.web.live import Live
 
 __all__ = ["create_app"]
 
+log = logging.getLogger(__name__)
+
+_JUDGE_EVERY_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -42,7 +46,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        choosing = any(one.variants for one in settings.experiences)
+        judging = asyncio.create_task(_keep_judging(live)) if choosing else None
         yield
+        if judging is not None:
+            judging.cancel()
         live.close()
 
     app = FastAPI(
@@ -65,6 +73,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOOPBACK, web.host, *web.hosts])
     app.add_middleware(Counted, metrics=app.state.metrics)
     return app
+
+
+async def _keep_judging(live: Live) -> None:
+    """Let bandits know what came of what they chose."""
+    while True:
+        await asyncio.sleep(_JUDGE_EVERY_S)
+        try:
+            await live.tell(decide.judge_exposures, forget=False)
+        except (ClickHouseError, UnavailableError, OSError) as error:
+            log.warning("exposures can't be judged: ClickHouse doesn't answer (%s)", type(error).__name__)
 
 
 def _add_probes(app: FastAPI, live: Live, run_dir: Path) -> None:

@@ -33,6 +33,7 @@ _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.people_map: 30.0,
     read.why_this_segment: 10.0,
     decide.recommendations: 5.0,
+    decide.outcomes: 5.0,
 }
 #: They are asked with the settings, too: how a person's vector is made, and rules, stand there.
 _WITH_SETTINGS = (
@@ -42,6 +43,7 @@ _WITH_SETTINGS = (
     decide.price_of,
     decide.record_price,
     decide.experiences_of,
+    decide.record_experiences,
 )
 #: Questions that run beside each other: the engine has two threads for each, and others to answer.
 _AT_ONCE = 4
@@ -63,7 +65,7 @@ class Live:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._client: Client | None = None
         self._writer: Client | None = None
         self._threads = ThreadPoolExecutor(_AT_ONCE, "read")
@@ -92,11 +94,12 @@ class Live:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._answer, function, args, kwargs)
 
-    async def tell(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that writes; what was answered before is asked again."""
+    async def tell(self, function: Callable[..., T], *args: Any, forget: bool = True) -> T:
+        """Call a function that writes; with `forget` what was answered before is asked again."""
         loop = asyncio.get_running_loop()
         said = await loop.run_in_executor(self._threads, self._write, function, args)
-        self._kept = {key: kept for key, kept in self._kept.items() if not kept[1].done()}
+        if forget:
+            self._kept = {key: kept for key, kept in self._kept.items() if not kept[1].done()}
         return said
 
     def close(self) -> None:
@@ -119,15 +122,15 @@ class Live:
 
     def _answer(self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         if self._client is None:
-            self._client = connect(self._settings, reader=True)
+            self._client = connect(self.settings, reader=True)
         if function in _WITH_SETTINGS:
-            return function(self._client, self._settings, *args, **kwargs)
+            return function(self._client, self.settings, *args, **kwargs)
         return function(self._client, *args, **kwargs)
 
     def _write(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         if self._writer is None:
-            self._writer = connect(self._settings)
-        return function(self._writer, *([self._settings] if function in _WITH_SETTINGS else []), *args)
+            self._writer = connect(self.settings)
+        return function(self._writer, *([self.settings] if function in _WITH_SETTINGS else []), *args)
 
     def _forget_old(self) -> None:
         if len(self._kept) >= _MOST_KEPT:

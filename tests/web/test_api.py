@@ -202,6 +202,22 @@ def test_a_recorded_price_leaves_a_row_and_one_that_was_asked_for_does_not(
     assert json.loads(rows[0][2]) == made["because"]
 
 
+def test_a_chosen_variant_is_recorded_kept_and_counted(
+    web: httpx.Client, given: dict[str, str], writer: Client
+) -> None:
+    reads, writes = bearer(given["read"]), bearer(given["write"])
+    made = web.post("/api/v1/person/experiences?id=anon:d0", headers=writes).json()
+    seen = web.get("/api/v1/person/experiences?id=user-0000003", headers=reads).json()
+
+    (chosen,) = [one for one in made["experiences"] if one["slot"] == "hero"]
+    (kept,) = [one for one in seen["experiences"] if one["slot"] == "hero"]
+    assert (chosen["by"], kept["by"], kept["variant"]) == ("bandit", "kept", chosen["variant"])
+    rows = writer.query("SELECT profile_id, variant FROM exposures WHERE experience = 'hero'").result_rows
+    assert rows == [("user-0000003", chosen["variant"])]
+    results = web.get("/api/v1/experiences", headers=reads).json()
+    assert [(one["name"], one["policy"]) for one in results] == [("hero", "thompson")]
+
+
 def test_what_has_not_changed_is_not_sent_again(web: httpx.Client, given: dict[str, str]) -> None:
     for path in ("segmentations", "health?minutes=10080"):
         first = web.get(f"/api/v1/{path}", headers=bearer(given["read"]))

@@ -36,6 +36,7 @@ EXPERIENCES = [
     ),
     ExperienceSettings(name="germans", slot="home", variant="german", when=[GERMANS]),
     ExperienceSettings(name="everybody", slot="home", variant="plain"),
+    ExperienceSettings(name="hero", slot="hero", variants=["tent", "city"]),
     ExperienceSettings(
         name="sale", slot="banner", variant="red", when=[ConditionSettings(field="segment.value", value=2)]
     ),

@@ -44,7 +44,7 @@ def test_questions_with_an_answer_in_the_tests_data_find_it(reader: Client) -> N
     empty = {"What is known of one person?", "How did one person come to where they are?", "Which ids are one person?",
              "Which alerts fire?",
              "Which prices were decided, and why?", "Which content couldn't be read by the encoder?",
-             "Which names did a language model write?",
+             "Which names did a language model write?", "Which variant does best in each segment?",
              "What was erased?", "How many people of each segment were active?",
         "How many people have several ids?", "Who had changes under another id?"}  # fmt: skip
 

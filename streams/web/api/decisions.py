@@ -58,8 +58,22 @@ async def charged(live: Asked, any_id: AnyId, list_price: ListPrice) -> decide.P
 
 @decisions.get("/person/experiences")
 async def experiences(live: Asked, any_id: AnyId) -> decide.Experiences:
-    """Return which variant a person sees in each slot by the declared rules, and why."""
-    return _there(await live.ask(decide.experiences_of, await live.ask(read.holder, any_id)))
+    """Return which variant a person sees in each slot by the declared rules, and why; nothing is recorded."""
+    profile_id, known = await live.ask(read.holder, any_id), await live.ask(decide.outcomes)
+    return _there(await live.ask_anew(decide.experiences_of, profile_id, known))
+
+
+@changes.post("/person/experiences")
+async def exposed(live: Asked, any_id: AnyId) -> decide.Experiences:
+    """Decide what a person sees, and record what bandits chose in the table `exposures`: they learn from these."""
+    profile_id, known = await live.ask(read.holder, any_id), await live.ask(decide.outcomes)
+    return _there(await live.tell(decide.record_experiences, profile_id, known, forget=False))
+
+
+@decisions.get("/experiences")
+async def results(live: Asked) -> list[decide.Results]:
+    """Return what came of the variants among which bandits choose, in each segment."""
+    return decide.results_of(live.settings, await live.ask(decide.outcomes))
 
 
 @decisions.get("/audiences")

@@ -12,21 +12,25 @@ from streams.web.decide.audiences import (
     delete_audience,
     save_audience,
 )
+from streams.web.decide.bandits import Arm, Outcomes, judge_exposures, outcomes
+from streams.web.decide.because import Because
 from streams.web.decide.conditions import Condition, Definition
-from streams.web.decide.exports import EXPORTS, Export
-from streams.web.decide.offers import (
-    Because,
+from streams.web.decide.experiences import (
     Experience,
     Experiences,
-    Price,
+    Results,
+    SegmentResult,
     experiences_of,
-    price_of,
-    record_price,
+    record_experiences,
+    results_of,
 )
+from streams.web.decide.exports import EXPORTS, Export
+from streams.web.decide.prices import Price, price_of, record_price
 from streams.web.decide.recommend import Recommendations, Recommended, recommendations
 
 __all__ = [
     "EXPORTS",
+    "Arm",
     "Audience",
     "AudienceSize",
     "Because",
@@ -35,17 +39,24 @@ __all__ = [
     "Experience",
     "Experiences",
     "Export",
+    "Outcomes",
     "Price",
     "Recommendations",
     "Recommended",
+    "Results",
+    "SegmentResult",
     "audience",
     "audience_people",
     "audience_size",
     "audiences",
     "delete_audience",
     "experiences_of",
+    "judge_exposures",
+    "outcomes",
     "price_of",
     "recommendations",
+    "record_experiences",
     "record_price",
+    "results_of",
     "save_audience",
 ]
