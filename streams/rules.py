@@ -13,6 +13,7 @@ __all__ = [
     "FIELDS",
     "OPERATORS",
     "POLICIES",
+    "AudienceSettings",
     "ConditionSettings",
     "ExperienceSettings",
     "PriceTierSettings",
@@ -39,6 +40,13 @@ class ConditionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     op: str = "exact"
     #: a number or a text, or for "exact" and "is_not" a list of them: any of these
     value: float | str | list[float | str] | None = None
+
+
+class AudienceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose consent lets them leave with an audience."""
+
+    #: all have to hold, or a person is in no file and no record of an audience; none: everybody may leave
+    consent: list[ConditionSettings] = []
 
 
 class PriceTierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,8 +112,11 @@ def fault_of(field: str, op: str, value: object) -> str:
     return ""
 
 
-def check_rules(tiers: Sequence[PriceTierSettings], experiences: Sequence[ExperienceSettings]) -> None:
+def check_rules(
+    tiers: Sequence[PriceTierSettings], experiences: Sequence[ExperienceSettings], consent: Sequence[ConditionSettings]
+) -> None:
     """Raise ConfigurationError with the first thing that is wrong with declared rules."""
+    _check_conditions("audiences.consent", consent)
     for kind, rules in (("price_tiers", tiers), ("experiences", experiences)):
         names = [rule.name for rule in rules]
         for rule in rules:
@@ -113,11 +124,7 @@ def check_rules(tiers: Sequence[PriceTierSettings], experiences: Sequence[Experi
             if not _NAME.fullmatch(rule.name) or names.count(rule.name) > 1:
                 msg = f"{where}: a name is small letters, digits, - and _, and no two have the same"
                 raise ConfigurationError(msg)
-            for condition in rule.when:
-                fault = fault_of(condition.field, condition.op, condition.value)
-                if fault:
-                    msg = f"{where}: {fault}"
-                    raise ConfigurationError(msg)
+            _check_conditions(where, rule.when)
     for experience in experiences:
         fault = _fault_of_variants(experience)
         if fault:
@@ -126,6 +133,14 @@ def check_rules(tiers: Sequence[PriceTierSettings], experiences: Sequence[Experi
     for tier in tiers:
         if not 0 < tier.multiplier <= 10 or not 0 <= tier.floor <= tier.cap:
             msg = f"price_tiers {tier.name!r}: wants 0 < multiplier <= 10 and 0 <= floor <= cap"
+            raise ConfigurationError(msg)
+
+
+def _check_conditions(where: str, conditions: Sequence[ConditionSettings]) -> None:
+    for condition in conditions:
+        fault = fault_of(condition.field, condition.op, condition.value)
+        if fault:
+            msg = f"{where}: {fault}"
             raise ConfigurationError(msg)
 
 

@@ -62,6 +62,11 @@ class Topics:
         """One record each time an alert begins to fire, fires on or is resolved; at least once."""
         return f"{self.prefix}.segment-alerts"
 
+    @property
+    def audiences(self) -> str:
+        """One record per person each time an audience is published."""
+        return f"{self.prefix}.audiences"
+
     def of_control(self) -> tuple[str, ...]:
         """Return the topics that the control plane works on, in one partition each: it sees everything in one order."""
         return (self.model_updates, self.segment_stats, self.segment_alerts)
@@ -69,5 +74,6 @@ class Topics:
     def owned(self) -> tuple[str, ...]:
         """All topics that `init` creates beside `events`."""
         return (
-            self.clicks, self.content, self.vectors, self.dead_letters, self.segment_changes, *self.of_control()
+            self.clicks, self.content, self.vectors, self.dead_letters, self.segment_changes, self.audiences,
+            *self.of_control(),
         )  # fmt: skip

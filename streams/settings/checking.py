@@ -27,7 +27,7 @@ def check(settings: Settings) -> None:
         raise ConfigurationError(msg)
     _check_segmentations(settings.segmentations)
     _check_naming(settings.naming)
-    check_rules(settings.price_tiers, settings.experiences)
+    check_rules(settings.price_tiers, settings.experiences, settings.audiences.consent)
     _check_bandits(settings)
     if not 60 <= settings.shifts.interval_s <= 86_400 or 86_400 % settings.shifts.interval_s:
         msg = f"shifts.interval_s = {settings.shifts.interval_s} must divide a day, and be a minute or longer"

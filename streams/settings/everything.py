@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from streams.errors import ConfigurationError
-from streams.rules import ExperienceSettings, PriceTierSettings
+from streams.rules import AudienceSettings, ExperienceSettings, PriceTierSettings
 from streams.settings.sections import (
     ClickHouseSettings,
     ControlSettings,
@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     other_segmentations: list[SegmentationSettings] = []
     #: empty: the default set of streams.profiles
     features: list[FeatureSettings] = []
+    audiences: AudienceSettings = AudienceSettings()
     #: the first one whose conditions hold gives a person's price
     price_tiers: list[PriceTierSettings] = []
     #: the first one of each slot whose conditions hold is what a person sees

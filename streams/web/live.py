@@ -44,6 +44,7 @@ _WITH_SETTINGS = (
     decide.record_price,
     decide.experiences_of,
     decide.record_experiences,
+    decide.publish_audience,
 )
 #: Questions that run beside each other: the engine has two threads for each, and others to answer.
 _AT_ONCE = 4

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from pyarrow import parquet
 
 from streams.errors import InputError
+from streams.rules import AudienceSettings, ConditionSettings
 from streams.settings import Settings
 from streams.storage import connect
 from streams.storage.tokens import create_token, revoke_tokens, tokens
@@ -41,7 +42,8 @@ def given(writer: Client) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def web(shop: Settings) -> Iterator[httpx.Client]:
     plenty = msgspec.structs.replace(shop.web, rate_per_minute=1_000_000, burst=100_000)
-    rules = {"price_tiers": TIERS, "experiences": EXPERIENCES}
+    consent = AudienceSettings(consent=[ConditionSettings(field="events", op="gte", value=20)])
+    rules = {"price_tiers": TIERS, "experiences": EXPERIENCES, "audiences": consent}
     with served(msgspec.structs.replace(shop, web=plenty, **rules)) as client:
         yield client
 
@@ -152,7 +154,7 @@ def test_an_audience_is_saved_counted_listed_exported_and_forgotten(web: httpx.C
     assert saved.status_code == 200, saved.text
     assert [one["name"] for one in web.get("/api/v1/audiences", headers=reads).json()] == ["abroad"]
 
-    size = web.get("/api/v1/audiences/abroad", headers=reads).json()["people"]
+    size = web.get("/api/v1/audiences/abroad", headers=reads).json()
     seen: list[str] = []
     address: str | None = "/api/v1/audiences/abroad/people?limit=150"
     while address:
@@ -160,13 +162,16 @@ def test_an_audience_is_saved_counted_listed_exported_and_forgotten(web: httpx.C
         seen += [one["profile_id"] for one in page["items"]]
         address = page["next"]
     exported = list(csv.DictReader(io.StringIO(web.get("/api/v1/audiences/abroad/people.csv", headers=reads).text)))
-    assert size == len(set(seen)) > 150
-    assert [row["profile_id"] for row in exported] == seen
+    assert size["people"] == len(set(seen)) > 150
+    may_leave = [row["profile_id"] for row in exported]
+    assert size["consenting"] == len(may_leave) < len(seen)
+    assert set(may_leave) < set(seen)
+    assert min(int(row["event_count"]) for row in exported) >= 20
     assert {json.loads(row["traits"])["country"] for row in exported} == {"DE", "CN"}
     columns = parquet.read_table(
         io.BytesIO(web.get("/api/v1/audiences/abroad/people.parquet", headers=reads).content)
     ).to_pydict()
-    assert columns["profile_id"] == seen
+    assert columns["profile_id"] == may_leave
     assert [str(n) for n in columns["event_count"]] == [row["event_count"] for row in exported]
     assert [at.isoformat() for at in columns["last_seen"]] == [row["last_seen"] for row in exported]
     assert [dict(traits) for traits in columns["traits"]] == [json.loads(row["traits"]) for row in exported]

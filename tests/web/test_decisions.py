@@ -10,9 +10,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from streams.errors import ConfigurationError
-from streams.rules import ConditionSettings, ExperienceSettings, PriceTierSettings
+from streams.records import records_until_end
+from streams.rules import AudienceSettings, ConditionSettings, ExperienceSettings, PriceTierSettings
 from streams.settings import Settings, load_settings
-from streams.storage import connect
+from streams.storage import connect, initialise
 from streams.web import decide, read
 from streams.web.decide import Condition, Definition
 from streams.web.decide.conditions import Where
@@ -106,6 +107,55 @@ def test_any_is_more_than_all(writer: Client) -> None:
     assert (sizes["all"], sizes["any"]) == counted
 
 
+@pytest.fixture
+def sending(settings: Settings, shop: Settings) -> Settings:
+    """The filled database, and a broker."""
+    consent = AudienceSettings(consent=[ConditionSettings(field="trait.device", value="mobile")])
+    initialise(settings)
+    return msgspec.structs.replace(shop, kafka=settings.kafka, audiences=consent)
+
+
+def test_who_has_not_consented_stays_out_of_the_topic(writer: Client, sending: Settings) -> None:
+    decide.save_audience(writer, "west", Definition((Condition("trait.country", "exact", ("DE", "US")),)))
+    made = decide.publish_audience(writer, sending, "west")
+    decide.delete_audience(writer, "west")
+
+    wanted = {
+        row[0]
+        for row in writer.query(
+            "SELECT profile_id FROM current_profiles "
+            "WHERE traits['country'] IN ('DE', 'US') AND traits['device'] = 'mobile'"
+        ).result_rows
+    }
+    counted = "SELECT countIf(traits['country'] IN ('DE', 'US')) FROM current_profiles"
+    everybody = writer.query(counted).result_rows[0][0]
+    messages = list(records_until_end(sending, sending.kafka.topics.audiences))
+    records = [msgspec.json.decode(message.value() or b"") for message in messages]
+    assert made is not None
+    assert (made.people, made.withheld) == (len(wanted), everybody - len(wanted))
+    assert 0 < made.people < everybody
+    assert sorted(one["profile_id"] for one in records) == sorted(wanted)
+    assert [(message.key() or b"").decode() for message in messages] == [one["profile_id"] for one in records]
+    assert {(one["audience"], one["export"], one["traits"]["device"]) for one in records} == {
+        ("west", made.export, "mobile")
+    }
+    assert decide.publish_audience(writer, sending, "unknown") is None
+
+
+def test_an_audience_says_how_many_may_leave(writer: Client, sending: Settings) -> None:
+    consent = tuple(decide.condition_of(one) for one in sending.audiences.consent)
+    decide.save_audience(writer, "all", Definition())
+    size = decide.audience_size(writer, "all", consent)
+    people = decide.audience_people(writer, "all", limit=5_000, consent=consent)
+    decide.delete_audience(writer, "all")
+
+    assert size is not None
+    assert people is not None
+    assert (size.people, size.consenting) == (2_000, 1_000)
+    assert {one.traits["device"] for one in people} == {"mobile"}
+    assert len(people) == 1_000
+
+
 def test_the_first_tier_that_holds_gives_the_price_and_says_why(reader: Client, ruled: Settings) -> None:
     tiers = dict[str, int]()
     for one in read.people(reader, limit=40):
@@ -183,6 +233,7 @@ _EXPERIENCE = '[[experiences]]\nname = "a"\nslot = "s"\nvariant = "v"\n'
         ('[[price_tiers]]\nname = "a"\nmultiplier = 0', "multiplier"),
         ('[[price_tiers]]\nname = "A b"\nmultiplier = 1', "small letters"),
         ('[[price_tiers]]\nname = "a"\nmultiplier = 1\nwhen = [{ field = "segments" }]', "a field is"),
+        ('[audiences]\nconsent = [{ field = "ads" }]', "audiences.consent: ads exact"),
         (_EXPERIENCE + 'when = [{ field = "events", op = "like" }]', "operator"),
         (_EXPERIENCE + 'when = [{ field = "events", op = "gt", value = [1] }]', "one number"),
     ],

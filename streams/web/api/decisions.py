@@ -102,7 +102,7 @@ async def delete_audience(live: Asked, name: AudienceName) -> Response:
 @decisions.get("/audiences/{name}")
 async def audience(live: Asked, name: AudienceName) -> decide.AudienceSize:
     """Return an audience and how many people belong to it now."""
-    return _there(await live.ask(decide.audience_size, name), f"there is no audience {name!r}")
+    return _there(await live.ask(decide.audience_size, name, _consent(live)), f"there is no audience {name!r}")
 
 
 @decisions.get("/audiences/{name}/people")
@@ -118,8 +118,8 @@ async def audience_people(request: Request, live: Asked, name: AudienceName, pag
     responses={200: {"content": {media: {"schema": {"type": "string"}} for media, _ in decide.EXPORTS.values()}}},
 )
 async def audience_file(live: Asked, name: AudienceName, form: Literal["csv", "parquet"]) -> StreamingResponse:
-    """Return all people of an audience as a file: id, segment, events, newest event, traits."""
-    found = await live.ask_anew(decide.audience_people, name, limit=_AT_ONCE)
+    """Return the people of an audience who may leave as a file: id, segment, events, newest event, traits."""
+    found = await live.ask_anew(decide.audience_people, name, limit=_AT_ONCE, consent=_consent(live))
     if found is None:
         raise HTTPException(404, f"there is no audience {name!r}")
     media, export = decide.EXPORTS[form]
@@ -131,10 +131,22 @@ async def _pieces(live: Live, name: str, people: list[read.PersonRow], export: d
     yield await asyncio.to_thread(export.add, people)
     while len(people) == _AT_ONCE:
         after = people[-1].profile_id
-        more = await live.ask_anew(decide.audience_people, name, after=after, limit=_AT_ONCE)
+        more = await live.ask_anew(
+            decide.audience_people, name, after=after, limit=_AT_ONCE, consent=_consent(live)
+        )
         people = more or []
         yield await asyncio.to_thread(export.add, people)
     yield export.end()
+
+
+@changes.post("/audiences/{name}/publish")
+async def publish_audience(live: Asked, name: AudienceName) -> decide.Published:
+    """Write a record for each person of an audience who may leave into the topic of audiences."""
+    return _there(await live.tell(decide.publish_audience, name, forget=False), f"there is no audience {name!r}")
+
+
+def _consent(live: Live) -> tuple[decide.Condition, ...]:
+    return tuple(decide.condition_of(one) for one in live.settings.audiences.consent)
 
 
 def _there(found: T | None, missing: str = _NOBODY) -> T:

@@ -13,7 +13,7 @@ from streams.web.decide.audiences import (
     save_audience,
 )
 from streams.web.decide.bandits import Arm, Outcomes, judge_exposures, outcomes
-from streams.web.decide.because import Because
+from streams.web.decide.because import Because, condition_of
 from streams.web.decide.conditions import Condition, Definition
 from streams.web.decide.experiences import (
     Experience,
@@ -26,6 +26,7 @@ from streams.web.decide.experiences import (
 )
 from streams.web.decide.exports import EXPORTS, Export
 from streams.web.decide.prices import Price, price_of, record_price
+from streams.web.decide.publishing import Published, publish_audience
 from streams.web.decide.recommend import Recommendations, Recommended, recommendations
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Export",
     "Outcomes",
     "Price",
+    "Published",
     "Recommendations",
     "Recommended",
     "Results",
@@ -49,11 +51,13 @@ __all__ = [
     "audience_people",
     "audience_size",
     "audiences",
+    "condition_of",
     "delete_audience",
     "experiences_of",
     "judge_exposures",
     "outcomes",
     "price_of",
+    "publish_audience",
     "recommendations",
     "record_experiences",
     "record_price",

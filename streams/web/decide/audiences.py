@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from streams.web.decide.conditions import Definition, Where
+from streams.web.decide.conditions import Condition, Definition, Where
 from streams.web.read._rows import rows
 from streams.web.read.people import PersonRow
 
@@ -21,7 +22,7 @@ _SAVED = """
 SELECT name, definition, saved_at FROM audiences FINAL WHERE NOT deleted AND ({all:Bool} OR name = {name:String})
 ORDER BY name
 """
-_SIZE = "SELECT countIf({where}), count() FROM current_profiles"
+_SIZE = "SELECT countIf({where}), countIf({where} AND {consent}), count() FROM current_profiles"
 _PEOPLE = """
 SELECT profile_id, segment, event_count, last_seen, traits FROM current_profiles
 WHERE profile_id > {after:String} AND {where}
@@ -40,10 +41,11 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class AudienceSize:
-    """An audience and how many people belong to it now; `share` of everybody."""
+    """An audience and how many people belong to it now; `share` of everybody, `consenting` may leave with it."""
 
     audience: Audience
     people: int
+    consenting: int
     share: float
 
 
@@ -58,23 +60,33 @@ def audience(client: Client, name: str) -> Audience | None:
     return _audience(*found[0]) if found else None
 
 
-def audience_size(client: Client, name: str) -> AudienceSize | None:
-    """Return an audience and how many people it has."""
+def audience_size(client: Client, name: str, consent: Sequence[Condition] = ()) -> AudienceSize | None:
+    """Return an audience and how many people it has, and how many of them fulfil the conditions of consent."""
     found = audience(client, name)
     if found is None:
         return None
     where = Where()
-    people, everybody = rows(client, _SIZE.replace("{where}", where.of(found.definition)), **where.parameters)[0]
-    return AudienceSize(found, people, people / everybody if everybody else 0.0)
+    parts = {"{where}": where.of(found.definition), "{consent}": where.of(Definition(tuple(consent)))}
+    query = _SIZE
+    for name_of_part, text in parts.items():
+        query = query.replace(name_of_part, text)
+    people, consenting, everybody = rows(client, query, **where.parameters)[0]
+    return AudienceSize(found, people, consenting, people / everybody if everybody else 0.0)
 
 
-def audience_people(client: Client, name: str, *, after: str = "", limit: int = 100) -> list[PersonRow] | None:
-    """Return people of an audience in the order of their ids, those after `after`; None: there is no such audience."""
+def audience_people(
+    client: Client, name: str, *, after: str = "", limit: int = 100, consent: Sequence[Condition] = ()
+) -> list[PersonRow] | None:
+    """Return people of an audience in the order of their ids, those after `after`; None: there is no such audience.
+
+    Whoever doesn't fulfil all conditions of `consent` is left out.
+    """
     found = audience(client, name)
     if found is None:
         return None
     where = Where()
-    query = _PEOPLE.replace("{where}", where.of(found.definition))
+    text = f"{where.of(found.definition)} AND {where.of(Definition(tuple(consent)))}"
+    query = _PEOPLE.replace("{where}", text)
     return [PersonRow(*row) for row in rows(client, query, after=after, most=limit, **where.parameters)]
 
 

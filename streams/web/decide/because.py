@@ -12,7 +12,7 @@ from streams.rules import ConditionSettings
 from streams.web.decide.conditions import Condition, Where, condition_sql
 from streams.web.read._rows import rows
 
-__all__ = ["Because", "Rule", "rules_that_hold"]
+__all__ = ["Because", "Rule", "condition_of", "rules_that_hold"]
 
 _ONE = "SELECT [{rules}] FROM current_profiles WHERE profile_id = {id:String}"
 
@@ -43,7 +43,7 @@ def rules_that_hold(client: Client, rules: Sequence[Rule], profile_id: str) -> d
     One query answers for all of them.
     """
     where = Where()
-    wanted = [[_condition(one) for one in rule.when] for rule in rules]
+    wanted = [[condition_of(one) for one in rule.when] for rule in rules]
     texts = [
         "CAST([" + ", ".join(f"(toUInt8({holds}), {shown})" for holds, shown in _sql(of_one, where))
         + "], 'Array(Tuple(UInt8, String))')"
@@ -64,6 +64,7 @@ def _sql(conditions: Sequence[Condition], where: Where) -> list[tuple[str, str]]
     return [condition_sql(one, where) for one in conditions]
 
 
-def _condition(one: ConditionSettings) -> Condition:
+def condition_of(one: ConditionSettings) -> Condition:
+    """Return a declared condition as it is asked."""
     value = tuple(one.value) if isinstance(one.value, list) else one.value
     return Condition(one.field, one.op, value)  # type: ignore[arg-type]  # settings were checked
