@@ -102,10 +102,13 @@ def _many(stack: Supervisor, seconds: float) -> dict[str, Any]:
     seen = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     for line in seen["wrong"][:5]:
         progress(line)
+    ages = [age for of_page in seen["ages_s"].values() for age in of_page]
+    rows = [[page, len(of), _quantile(of, 0.5), _quantile(of, 0.95)] for page, of in seen["ages_s"].items()]
+    print_table("how old what pages say is, s", ["page", "times", "p50", "p95"], rows)
     return {
         "pages": len(seen["opened_s"]), "messages": seen["messages"], "went_wrong": len(seen["wrong"]),
-        "opened_p95_s": _quantile(seen["opened_s"], 0.95), "age_p50_s": _quantile(seen["ages_s"], 0.5),
-        "age_p95_s": _quantile(seen["ages_s"], 0.95),
+        "opened_p95_s": _quantile(seen["opened_s"], 0.95), "age_p50_s": _quantile(ages, 0.5),
+        "age_p95_s": _quantile(ages, 0.95),
     }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Visitors that speak the page's own protocol: `python -m tests.bench.page_clients URL VISITORS SECONDS`.
 
 Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names) and takes what
-the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers, and
-how old what a page says is ("as of") when it comes.
+the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers (with
+the HTML, or after it where nobody has looked for a while), and how old what a page says is ("as of") when it comes.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ __all__ = ["Seen", "visit"]
 _PAGES = ("/", "/segments", "/flows", "/stability", "/alerts", "/pipeline")
 #: They don't all come at once.
 _ONE_EVERY_S = 0.2
+#: As browsers wait.
+_PATIENCE_S = 20
 _AS_OF = re.compile(r'datetime=\\*"([^"\\]+)')
 
 
 @dataclass
 class Seen:
-    """What visitors saw; lists are seconds."""
+    """What visitors saw; lists are seconds, ages by page."""
 
     opened_s: list[float] = field(default_factory=list)
-    ages_s: list[float] = field(default_factory=list)
+    ages_s: dict[str, list[float]] = field(default_factory=dict)
     messages: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -57,26 +59,40 @@ async def _stay(url: str, page: str, until: float, session: aiohttp.ClientSessio
     began = time.monotonic()
     async with session.get(url + page) as response:
         html = await response.text()
-    age = _age_s(html)
-    query: dict[str, Any] = _query(html)
-    if response.status != 200 or age is None:
-        seen.wrong.append(f"{page}: status {response.status}, no numbers")
+    if response.status != 200:
+        seen.wrong.append(f"{page}: status {response.status}")
         return
+    query = _query(html)
     query |= {"document_id": query["client_id"], "tab_id": query["client_id"], "old_tab_id": ""}
     parameters = urlencode({name: str(value).lower() for name, value in query.items()})
     socket = socketio.AsyncClient(reconnection=False, http_session=session)
+    has_numbers = False
 
-    async def take(event: str, data: Any = None) -> None:
+    def take(text: str) -> None:
+        nonlocal has_numbers
+        age = _age_s(text)
+        if age is None:
+            return
+        seen.ages_s.setdefault(page, []).append(age)
+        if not has_numbers:
+            has_numbers = True
+            seen.opened_s.append(time.monotonic() - began)
+
+    async def hear(event: str, data: Any = None) -> None:
         seen.messages += 1
-        newer = _age_s(json.dumps(data)) if event == "update" else None
-        if newer is not None:
-            seen.ages_s.append(newer)
+        if event == "update":
+            take(json.dumps(data))
 
-    socket.on("*", take)
-    await socket.connect(f"{url}?{parameters}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"])
-    seen.opened_s.append(time.monotonic() - began)
+    socket.on("*", hear)
+    take(html)
+    await socket.connect(
+        f"{url}?{parameters}", socketio_path="/_nicegui_ws/socket.io", transports=["websocket"],
+        wait_timeout=_PATIENCE_S,
+    )  # fmt: skip
     await asyncio.sleep(max(until - time.monotonic(), 0.0))
     await socket.disconnect()
+    if not has_numbers:
+        seen.wrong.append(f"{page}: no numbers in {time.monotonic() - began:.1f} s")
 
 
 async def _visitor(number: int, url: str, until: float, session: aiohttp.ClientSession, seen: Seen) -> None:
