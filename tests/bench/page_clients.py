@@ -1,8 +1,8 @@
 """Visitors that speak the page's own protocol: `python -m tests.bench.page_clients URL VISITORS SECONDS`.
 
 Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names) and takes what
-the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers (with
-the HTML, or after it where nobody has looked for a while), and how old what a page says is ("as of") when it comes.
+the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers, in
+the HTML or after it, and how old what a page says is ("as of") when it comes.
 """
 
 from __future__ import annotations
