@@ -23,7 +23,7 @@ from streams.storage.commit import MAX_SEQ, OtherSegments, PartitionCommit, Peop
 from streams.storage.last_commit import CHANGES
 from streams.storage.restore import StoredPartition
 
-__all__ = ["Partition", "Prepared"]
+__all__ = ["Partition", "Prepared", "changes_of"]
 
 Rows = npt.NDArray[np.int32]
 
@@ -299,21 +299,31 @@ class Partition:
         self._on_its_way = True
         return prepared
 
-    def committed(self, prepared: Prepared) -> pa.Table:
-        """Take note that ClickHouse holds what was prepared; return the changes of segment in it (`CHANGES`)."""
+    def committed(self, prepared: Prepared) -> None:
+        """Take note that ClickHouse holds what was prepared."""
         self._on_its_way = False
-        part, people = prepared.part, prepared.part.people
-        first = OtherSegments(
-            part.segmentation, part.model_version, people.segment, people.previous_segment, people.segment_since_us, {}
-        )
-        changes = []
-        for said, labels in zip([first, *part.others], [self.labels, *self.labels.others], strict=True):
+        for said, labels in zip(_segments_in(prepared.part), [self.labels, *self.labels.others], strict=True):
             labels.committed[prepared.rows] = said.segment
-            moved = np.flatnonzero(said.segment != said.previous_segment)
-            columns = [
-                people.ids.take(moved), pa.repeat(part.version, len(moved)), said.previous_segment[moved],
-                said.segment[moved], pa.repeat(said.model_version, len(moved)), said.since_us[moved],
-                pa.repeat(said.segmentation, len(moved)),
-            ]  # fmt: skip
-            changes.append(pa.table(columns, names=CHANGES.names).cast(CHANGES))
-        return pa.concat_tables(changes)
+
+
+def changes_of(part: PartitionCommit) -> pa.Table:
+    """Return the changes of segment in a commit (`CHANGES`)."""
+    changes = []
+    for said in _segments_in(part):
+        moved = np.flatnonzero(said.segment != said.previous_segment)
+        columns = [
+            part.people.ids.take(moved), pa.repeat(part.version, len(moved)), said.previous_segment[moved],
+            said.segment[moved], pa.repeat(said.model_version, len(moved)), said.since_us[moved],
+            pa.repeat(said.segmentation, len(moved)),
+        ]  # fmt: skip
+        changes.append(pa.table(columns, names=CHANGES.names).cast(CHANGES))
+    return pa.concat_tables(changes)
+
+
+def _segments_in(part: PartitionCommit) -> list[OtherSegments]:
+    """Return what a commit says in each segmentation, the first one first."""
+    people = part.people
+    first = OtherSegments(
+        part.segmentation, part.model_version, people.segment, people.previous_segment, people.segment_since_us, {}
+    )
+    return [first, *part.others]

@@ -10,11 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.contract import BlockError, ControlError
@@ -22,12 +20,12 @@ from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Tran
 from streams.memory import keep_memory
 from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
 from streams.roles._clicks import Clicks, Record
+from streams.roles._committing import Committing
 from streams.roles._latent_feed import LatentFeed, UnusualFeed
 from streams.roles._lease import Lease
-from streams.roles._models import ModelVersions, store_versions
-from streams.roles._notify import Notifier, stats_of
+from streams.roles._models import ModelVersions
 from streams.roles._pace import Pace
-from streams.roles._partition import Partition, Prepared
+from streams.roles._partition import Partition
 from streams.roles._poison import Poison
 from streams.roles._read_ahead import read_ahead
 from streams.roles._relay import Relay
@@ -35,8 +33,6 @@ from streams.roles._sharing import Sharing
 from streams.roles._vector_feed import VectorFeed
 from streams.settings import Settings
 from streams.storage.client import connect
-from streams.storage.commit import commit_batches, insert_commit
-from streams.storage.freshness import save_ages
 from streams.storage.restore import StoredPartition, save_layout
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
@@ -111,7 +107,8 @@ class Profiler:
         self._at = at
         self._status = RoleStatus(settings.run_dir, settings.profiler.instance_id)
         self._stages = Stages()
-        self._client, self._inserting_client = connect(settings), connect(settings)
+        self._client = connect(settings)
+        self._committing = Committing(settings, at, self._stages)
         self._layout = Layout.from_settings(settings.features, settings.segmentation)
         save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
         self._vectors = VectorFeed(settings, self._client)
@@ -123,11 +120,7 @@ class Profiler:
         self._sharing = Sharing(settings, self._segmentations, self._models)
         self._partitions: dict[int, Partition] = {}
         self._arranged = False
-        self._notifier, self._poison = Notifier(settings), Poison(settings)
-        self._relay = Relay(settings)
-        self._inserter = ThreadPoolExecutor(1, "insert")
-        self._insert: Future[int] | None = None
-        self._prepared: list[tuple[Partition, Prepared]] = []
+        self._poison, self._relay = Poison(settings), Relay(settings)
         self._clicks = Clicks(settings, self._acquire, self._release)
         self._lease = Lease(settings, self._clicks.commit)
         self._unseen: list[npt.NDArray[np.uint64]] = []
@@ -145,7 +138,7 @@ class Profiler:
             self._observe()
         with self._stages("vectors"):
             self._take_vectors()
-        returned = self._insert is not None and self._insert.done()
+        returned = self._committing.returned
         if returned:
             self._end_commit()
         if returned or self._all_safe or not self._segmentations.fitted:  # now a fit keeps little waiting
@@ -171,12 +164,12 @@ class Profiler:
         versions = self._models.take(self._space_id)
         if versions:  # who has lost its place mints nothing
             self._lease.until_us(self._client, self._committed_offsets())
-        stored = self._inserter.submit(store_versions, self._inserting_client, versions)
+        stored = self._committing.store(versions)
         changed = self._changed
         self._pace.has_committed(some=bool(changed))
         with self._stages("pack"):
             named = self._models.newest, self._models.bases, self._unusual.model
-            self._prepared = [(partition, partition.prepare(*named)) for partition in changed]
+            self._committing.prepared = [(partition, partition.prepare(*named)) for partition in changed]
         with self._stages("model"):
             stored.result()  # before any row that names it
         self._at("after model")
@@ -185,36 +178,17 @@ class Profiler:
             return
         with self._stages("relay"):  # what owners say to each other is in the log before anybody counts on it
             self._relay.flush()
-            self._notifier.flush()  # what was told again after a restore: the next one repeats only this commit
+            self._committing.told()
         self._at("after sending")
         self._at("before insert")
-        lease_until_us = self._lease.until_us(self._client, self._committed_offsets())
-        batches = commit_batches([prepared.part for _, prepared in self._prepared], lease_until_us)
-        self._insert = self._inserter.submit(self._write, batches)
+        self._committing.begin(self._lease.until_us(self._client, self._committed_offsets()))
 
     def _end_commit(self) -> None:
-        """Wait for the commit on its way, then say that it is safe: offsets, freshness, notifications."""
-        if self._insert is None:
-            return
-        insert, self._insert = self._insert, None
-        safe_at_us = insert.result()
-        self._at("after insert")
-        with self._stages("after"):
-            for partition, prepared in self._prepared:
-                self._notifier.send(partition.committed(prepared))
-                self._notifier.tell(stats_of(prepared.part))
-            self._notifier.flush()
-            self._at("after notifications")
-            ages = [(p.part, p.first_read_at_us, p.ages(safe_at_us // 1000)) for _, p in self._prepared]
-            save_ages(self._client, ages, safe_at_us)
-            self._clicks.tell({partition.number: p.part.position.next_offset for partition, p in self._prepared})
-        self._renew_lease()
-
-    def _write(self, batches: Sequence[pa.RecordBatch]) -> int:
-        """Insert; return when ClickHouse had it (us)."""
-        with self._stages("insert"):
-            insert_commit(self._inserting_client, batches)
-        return time.time_ns() // 1000
+        """Wait for the commit on its way and take note that it is safe."""
+        safe = self._committing.end()
+        if safe:
+            self._clicks.tell({partition.number: p.part.position.next_offset for partition, p in safe})
+            self._renew_lease()
 
     def _renew_lease(self) -> None:
         if self._pace.log_read:
@@ -224,9 +198,8 @@ class Profiler:
         """Throw memory away and restore, as often as it takes; the group keeps our place meanwhile."""
         log.warning("%s; discarding memory and restoring", str(error).splitlines()[0])
         if isinstance(error, LeaseLostError):
-            self.explain_last_commit()
-        self._let_insert_end()
-        self._insert = None
+            self._committing.explain()
+        self._committing.forget()
         self._relay.forget()
         while not stop.is_set():
             self._status.update(state="paused", waiting_for=str(error))
@@ -234,7 +207,8 @@ class Profiler:
             if stop.wait(_RETRY_S):
                 return
             try:
-                self._client, self._inserting_client = connect(self._settings), connect(self._settings)
+                self._client = connect(self._settings)
+                self._committing.reconnect()
                 self._clicks.restart()
             except _MAY_PASS as again:
                 error = again
@@ -244,28 +218,15 @@ class Profiler:
 
     def explain_last_commit(self) -> None:
         """Say what became of the commit that was on its way when our place was lost, perhaps long ago."""
-        if self._insert is None:
-            return
-        self._let_insert_end()
-        error, self._insert = self._insert.exception(), None
-        if error is not None:
-            log.warning("%s", str(error).splitlines()[0])
-            return
-        offsets = {partition.number: prepared.part.position.next_offset for partition, prepared in self._prepared}
-        log.warning(
-            "a commit may have come late (next offsets %s): it does no harm, its versions say what the new owner says "
-            "at these offsets",
-            offsets,
-        )
+        self._committing.explain()
 
     def close(self) -> None:
         """Leave the group; what was not committed is read again by whoever comes next."""
-        self._inserter.shutdown()
+        self._committing.close()
         self._clicks.close()
         self._vectors.close()
         self._behaviour.close()
         self._unusual.close()
-        self._notifier.close()
         self._poison.close()
         self._relay.close()
         self._sharing.close()
@@ -292,7 +253,7 @@ class Profiler:
             starts[number] = self._take_up(number, stored, lows[number])
             if stored.version:
                 last_commits[number] = stored.version
-        self._notifier.tell_again(self._client, last_commits)
+        self._committing.tell_again(self._client, last_commits)
         return starts
 
     def _take_up(self, number: int, stored: StoredPartition, low: int) -> int:
@@ -313,13 +274,9 @@ class Profiler:
         return max(partition.start_offset, low)
 
     def _release(self, number: int) -> None:
-        self._let_insert_end()  # whoever restores next then finds it, or knows that it failed
+        self._committing.wait()  # whoever restores next then finds it, or knows that it failed
         self._partitions.pop(number, None)
         self._arranged = False
-
-    def _let_insert_end(self) -> None:
-        if self._insert is not None:
-            wait([self._insert])
 
     def _apply(self, records: list[Record]) -> None:
         """Apply each block by itself: state is a function of the log, not of how it was fetched."""
@@ -399,9 +356,9 @@ class Profiler:
 
     def _commit_due(self) -> bool:
         changed = self._changed
-        if self._pace.commit_due(changed, on_its_way=self._insert is not None):
+        if self._pace.commit_due(changed, on_its_way=self._committing.on_its_way):
             return True
-        if changed or self._insert is not None:
+        if changed or self._committing.on_its_way:
             return False
         return self._pace.log_read and self._committed_offsets() != self._clicks.offsets_committed
 

@@ -190,7 +190,8 @@ def test_what_is_told_again_is_told_before_the_next_commit(ready: Settings) -> N
 
     send(ready, [block for part in parts for block in part])
     second = Profiler(ready, at=crash_at("after insert", 1))
-    second._notifier._outbox = Outbox(ready, **{"linger.ms": 60_000})  # nothing goes before somebody waits for it
+    slow = Outbox(ready, **{"linger.ms": 60_000})  # nothing goes before somebody waits for it
+    second._committing._notifier._outbox = slow
     with pytest.raises(KeyboardInterrupt):
         step_often(second)
     second.close()
@@ -206,7 +207,7 @@ def test_a_late_block_of_a_stalled_owner_says_what_the_new_owner_says(ready: Set
     stalled = Profiler(ready, at=crash_at("before insert", 1))
     with pytest.raises(KeyboardInterrupt):
         step_often(stalled)
-    late = [prepared.part for _, prepared in stalled._prepared]
+    late = [prepared.part for _, prepared in stalled._committing.prepared]
     stalled.close()
     work(ready, [blocks[len(blocks) // 2 :]])
     before = stored_states(ready)
