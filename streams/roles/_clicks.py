@@ -21,7 +21,6 @@ __all__ = ["Clicks", "Record"]
 _NOT_OURS = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError._STATE,  # noqa: SLF001 - librdkafka's own codes have leading underscores
 }
@@ -145,6 +144,8 @@ class Clicks:
         ------
         LeaseLostError
             The group has moved on.
+        AlreadyRunningError
+            Another process has our place for good.
         UnavailableError
             The broker can't be reached.
         """
@@ -154,8 +155,8 @@ class Clicks:
         try:
             self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
-            code = error.args[0].code()
-            if code in _NOT_OURS:
+            refuse_lost_place(error.args[0])
+            if error.args[0].code() in _NOT_OURS:
                 msg = f"the group has given partitions {sorted(offsets)} to another member ({error.args[0].str()})"
                 raise LeaseLostError(msg) from error
             msg = f"offsets can't be committed: {error.args[0].str()}"
@@ -177,9 +178,18 @@ class Clicks:
         self._raise_failure()
 
     def hold(self) -> None:
-        """Stop fetching, and stay in the group while ClickHouse is away."""
+        """Stop fetching, and stay in the group while ClickHouse is away.
+
+        Raises
+        ------
+        AlreadyRunningError
+            Another process has our place for good; librdkafka says so once.
+        """
         self._consumer.pause(self._consumer.assignment())
-        self._consumer.poll(0)
+        message = self._consumer.poll(0)
+        error = message.error() if message is not None else None
+        if error is not None:
+            refuse_lost_place(error)
         self._failure = None
 
     def close(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from streams.errors import UnavailableError
+from streams.errors import AlreadyRunningError, UnavailableError
 from streams.roles._clicks import Clicks, Record
 from streams.settings import Settings
 from tests.faults.known_log import KnownLog
@@ -49,3 +49,34 @@ def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready
 
     assert owned == list(range(ready.kafka.partitions))
     assert sorted((record.partition, record.value) for record in records) == sorted(blocks)
+
+
+def taken_over(ready: Settings, then: Callable[[Clicks], None]) -> None:
+    """Let another process take the place of a member that does not look, and then does the same thing until it ends."""
+    send(ready, blocks_of(ready, KnownLog(1, 500)))
+    clicks = Clicks(ready, dict, lambda partition: None)
+    deadline = time.monotonic() + PATIENCE_S
+    while not clicks.partitions:
+        clicks.poll()
+    other = Clicks(ready, dict, lambda partition: None)
+    while not other.partitions:
+        other.poll()
+        assert time.monotonic() < deadline
+    try:
+        while time.monotonic() < deadline:
+            then(clicks)
+            time.sleep(0.05)
+    finally:
+        clicks.close()
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "then",
+    [lambda clicks: clicks.commit({0: 1}), lambda clicks: clicks.hold()],
+    ids=["commits", "waits for ClickHouse"],
+)
+def test_whose_place_was_taken_ends_whatever_it_does_first(ready: Settings, then: Callable[[Clicks], None]) -> None:
+    """It looked like a broker that is away, and was waited for, for ever (found by the fault suite)."""
+    with pytest.raises(AlreadyRunningError, match="place in its group is lost"):
+        taken_over(ready, then)
