@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ from streams.settings import Settings
 __all__ = ["publish"]
 
 _FLUSH_S = 60.0
+_AT_ONCE = 500
 
 Event = tuple[bytes | None, bytes]
 
@@ -51,31 +53,33 @@ def publish(
     UnavailableError
         The broker didn't acknowledge all of them.
     """
-    outbox = Outbox(settings, **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000})
-    topic = settings.kafka.topics.events
-    halt = stop or threading.Event()
+    topic, halt = settings.kafka.topics.events, stop or threading.Event()
     sent, started = 0, time.monotonic()
-    for chunk in chunks:
-        for at in range(0, len(chunk), 500):
-            some = chunk[at : at + 500]
-            if clock is None:
-                outbox.send_all(topic, [value for _, value in some], [key for key, _ in some])
-                sent += len(some)
-            else:
-                for key, value in some:
-                    clock.wait_for(value, halt)
-                    if halt.is_set():
-                        break
-                    outbox.send(topic, value, key)
-                    sent += 1
-            if per_second:
-                outbox.flush(_FLUSH_S) if sent % 5_000 < 500 else None
-                time.sleep(max(0.0, started + sent / per_second - time.monotonic()))
-            if halt.is_set():
+    outbox = Outbox(settings, **{"linger.ms": 20, "batch.size": 900_000, "queue.buffering.max.messages": 500_000})
+    with contextlib.closing(outbox):  # what fails leaves nobody behind who asks for the broker for ever
+        for chunk in chunks:
+            for at in range(0, len(chunk), _AT_ONCE):
+                sent += _send(outbox, topic, chunk[at : at + _AT_ONCE], clock, halt)
+                if per_second:
+                    outbox.flush(_FLUSH_S) if sent % 5_000 < _AT_ONCE else None
+                    time.sleep(max(0.0, started + sent / per_second - time.monotonic()))
+                if halt.is_set():
+                    break
+            progress(sent)
+            if outbox.failed or halt.is_set():
                 break
-        progress(sent)
-        if outbox.failed or halt.is_set():
-            break
-    outbox.flush(_FLUSH_S)
-    outbox.close()
+        outbox.flush(_FLUSH_S)
     return sent
+
+
+def _send(outbox: Outbox, topic: str, events: Sequence[Event], clock: EventClock | None, halt: threading.Event) -> int:
+    """Queue events, with a clock each when its time has come; return how many, fewer where they were halted."""
+    if clock is None:
+        outbox.send_all(topic, [value for _, value in events], [key for key, _ in events])
+        return len(events)
+    for number, (key, value) in enumerate(events):
+        clock.wait_for(value, halt)
+        if halt.is_set():
+            return number
+        outbox.send(topic, value, key)
+    return len(events)
