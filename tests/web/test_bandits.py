@@ -14,9 +14,8 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import ConfigurationError
 from streams.rules import POLICIES, ExperienceSettings
-from streams.settings import Settings, load_settings
+from streams.settings import Settings
 from streams.storage import connect
 from streams.web import decide
 from streams.web.decide import Arm
@@ -156,32 +155,6 @@ def test_a_bandit_knows_what_came_of_its_own_segment(writer: Client, choosing: S
     assert [(one.segment, [arm.rewarded for arm in one.arms]) for one in results.segments] == [
         (0, [0, 20, 0]), (1, [0, 0, 20]),
     ]  # fmt: skip
-
-
-_FEATURE = '[[features]]\nname = "buys"\nkind = "rfm"\nof = "revenue"\n'
-_HEAD = '[[experiences]]\nname = "a"\nslot = "s"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        (_HEAD, "variant or variants"),
-        (_HEAD + 'variant = "a"\nvariants = ["b", "c"]', "one of the two"),
-        (_HEAD + 'variants = ["b", "b"]', "no two the same"),
-        (_HEAD + 'variants = ["b", "c"]\npolicy = "exp3"', "thompson"),
-        (_HEAD + 'variants = ["b", "c"]\nwithin_s = 5', "a minute"),
-        (_HEAD + 'variants = ["b", "c"]\nsegmentation = "other"', "isn't one of interest"),
-        (_HEAD + 'variants = ["b", "c"]\nreward = "x"\n' + _FEATURE, "buys"),
-    ],
-)
-def test_bandits_that_make_no_sense_are_refused_at_the_start(
-    tmp_path_factory: pytest.TempPathFactory, text: str, fault: str
-) -> None:
-    file = tmp_path_factory.mktemp("rules") / "userprism.toml"
-    file.write_text(text, encoding="utf-8")
-
-    with pytest.raises(ConfigurationError, match=fault):
-        load_settings(file, environ={})
 
 
 def test_older_than_anybody_decided_is_left_as_it_is(writer: Client) -> None:

@@ -224,6 +224,8 @@ def test_who_touched_nothing_known_gets_what_the_segment_touches(reader: Client,
     assert found.items == []  # the shop has no media
 
 
+_FEATURE = '[[features]]\nname = "buys"\nkind = "rfm"\nof = "revenue"\n'
+_CHOICE = '[[experiences]]\nname = "a"\nslot = "s"\n'
 _EXPERIENCE = '[[experiences]]\nname = "a"\nslot = "s"\nvariant = "v"\n'
 
 
@@ -235,6 +237,13 @@ _EXPERIENCE = '[[experiences]]\nname = "a"\nslot = "s"\nvariant = "v"\n'
         ('[[price_tiers]]\nname = "a"\nmultiplier = 1\nwhen = [{ field = "segments" }]', "a field is"),
         ('[audiences]\nconsent = [{ field = "ads" }]', "audiences.consent: ads exact"),
         (_EXPERIENCE + 'when = [{ field = "events", op = "like" }]', "operator"),
+        (_CHOICE, "variant or variants"),
+        (_CHOICE + 'variant = "a"\nvariants = ["b", "c"]', "one of the two"),
+        (_CHOICE + 'variants = ["b", "b"]', "no two the same"),
+        (_CHOICE + 'variants = ["b", "c"]\npolicy = "exp3"', "thompson"),
+        (_CHOICE + 'variants = ["b", "c"]\nwithin_s = 5', "a minute"),
+        (_CHOICE + 'variants = ["b", "c"]\nsegmentation = "other"', "isn't one of interest"),
+        (_CHOICE + 'variants = ["b", "c"]\nreward = "x"\n' + _FEATURE, "buys"),
         (_EXPERIENCE + 'when = [{ field = "events", op = "gt", value = [1] }]', "one number"),
     ],
 )
