@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.client import Client
-from river import bandit, proba
 
 from streams.web.read._rows import rows
+
+if TYPE_CHECKING:
+    from river import bandit
 
 __all__ = ["Arm", "Outcomes", "choose", "judge_exposures", "outcomes"]
 
@@ -119,6 +122,8 @@ def choose(policy: str, variants: Sequence[str], arms: Sequence[Arm], seed: int 
 
 
 def _policy(name: str, seed: int | None) -> bandit.base.Policy:
+    from river import bandit, proba  # noqa: PLC0415 - half a second; only who has variants pays
+
     match name:
         case "thompson":
             return bandit.ThompsonSampling(reward_obj=proba.Beta(), seed=seed)
