@@ -66,10 +66,8 @@ def audience_size(client: Client, name: str, consent: Sequence[Condition] = ()) 
     if found is None:
         return None
     where = Where()
-    parts = {"{where}": where.of(found.definition), "{consent}": where.of(Definition(tuple(consent)))}
-    query = _SIZE
-    for name_of_part, text in parts.items():
-        query = query.replace(name_of_part, text)
+    query = _SIZE.replace("{where}", where.of(found.definition))
+    query = query.replace("{consent}", where.of(Definition(tuple(consent))))
     people, consenting, everybody = rows(client, query, **where.parameters)[0]
     return AudienceSize(found, people, consenting, people / everybody if everybody else 0.0)
 
