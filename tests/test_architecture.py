@@ -18,7 +18,7 @@ LAYERS = (
     ("streams.rules",),
     ("streams.settings",),
     ("streams.kafka",),
-    ("streams.lag", "streams.polling", "streams.records"),
+    ("streams.lag", "streams.outbox", "streams.polling", "streams.records"),
     ("streams.contract",),
     ("streams.identity",),
     ("streams.profiles",),

@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from streams.errors import AlreadyRunningError, UnavailableError
-from streams.kafka import Outbox, client_config, refuse_lost_place
+from streams.kafka import client_config, refuse_lost_place
 from streams.lag import GroupLag
+from streams.outbox import Outbox
 from streams.records import records_until_end
 from streams.settings import Settings
 from streams.storage import initialise

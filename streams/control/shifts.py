@@ -20,7 +20,7 @@ from streams.control.lookout import Lookout
 from streams.control.moved import what_moved
 from streams.control.plane import Plane
 from streams.control.watcher import EVERYTHING, Finding
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.storage.alerts import StoredAlert, firing_alerts, save_alerts
 from streams.storage.client import connect

@@ -15,7 +15,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from streams.contract.control import CONTROL_HEADER, IDENTITY
 from streams.errors import StateError, UnavailableError
 from streams.identity import OPERATOR, Remind, envelopes
-from streams.kafka import PADDING_HEADER, Outbox, client_config, end_offsets, produce, producer_config
+from streams.kafka import PADDING_HEADER, client_config, end_offsets, produce, producer_config
+from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.storage.client import connect
 from streams.storage.marks import write_marks

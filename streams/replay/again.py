@@ -13,7 +13,7 @@ from streams.contract.control import id_hash
 from streams.contract.dead_letters import DeadLetter
 from streams.contract.tolerant import event_at
 from streams.errors import InputError
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.profiles.features import microseconds
 from streams.settings import Settings
 from streams.storage.client import connect

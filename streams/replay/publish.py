@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.replay.clock import EventClock
 from streams.settings import Settings
 

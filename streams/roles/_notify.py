@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.storage.commit import PartitionCommit
 from streams.storage.last_commit import Stats, derive_last_commits, last_changes, last_stats

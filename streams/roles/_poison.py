@@ -7,7 +7,7 @@ import time
 
 from streams.contract import DeadLetter
 from streams.errors import StateError
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.roles._clicks import Record
 from streams.settings import Settings
 

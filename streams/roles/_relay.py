@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from streams.contract.control import CONTROL_HEADER, IDENTITY
 from streams.identity import Outgoing
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.settings import Settings
 
 __all__ = ["IDENTITY", "Relay"]

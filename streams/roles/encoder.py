@@ -21,8 +21,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from encoders import ContentEncoder, Thing, VectorCache
 from streams.contract import Content, ContentError, decode_content, encode_vectors, merged, text_of
 from streams.errors import Transient, UnavailableError
-from streams.kafka import Outbox, consumer_config, refuse_lost_place
+from streams.kafka import consumer_config, refuse_lost_place
 from streams.lag import GroupLag
+from streams.outbox import Outbox
 from streams.polling import Poller
 from streams.roles._catalogue import Catalogue
 from streams.settings import Settings
@@ -112,7 +113,8 @@ class EncoderRole:
                 f"{settings.kafka.prefix}.encoder",
                 settings.encoder.instance_id,
                 **{
-                    "auto.offset.reset": "earliest", "enable.partition.eof": True,
+                    "auto.offset.reset": "earliest",
+                    "enable.partition.eof": True,
                     "queued.max.messages.kbytes": _AHEAD_KB,
                 },
             )

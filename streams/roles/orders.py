@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from streams.contract import Erase, encode_control, partition_of
 from streams.identity import OPERATOR, Split, Undo, envelopes
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.roles._relay import Relay
 from streams.settings import Settings
 

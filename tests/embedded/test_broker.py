@@ -12,7 +12,8 @@ from streams.embedded import Broker
 from streams.embedded.process import free_port
 from streams.embedded.producer_ids import skip_producer_ids
 from streams.errors import UnavailableError
-from streams.kafka import Outbox, end_offsets, ensure_topics, producer_config
+from streams.kafka import end_offsets, ensure_topics, producer_config
+from streams.outbox import Outbox
 from streams.records import records_until_end
 from streams.settings import KafkaSettings, Settings
 from tests.embedded.common import processes_of

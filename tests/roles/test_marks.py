@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.contract.marks import SOURCES_HEADER, encode_sources
 from streams.embedded.padding import stored_marks
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.settings import Settings
 from tests.faults.known_log import KnownLog
 from tests.roles.test_profiler import blocks_of, work

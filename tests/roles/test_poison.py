@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from streams.errors import StateError
-from streams.kafka import Outbox, end_offsets
+from streams.kafka import end_offsets
+from streams.outbox import Outbox
 from streams.records import records_until_end
 from streams.roles.profiler import Profiler
 from streams.settings import Settings

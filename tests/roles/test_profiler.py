@@ -13,7 +13,8 @@ from confluent_kafka import Producer
 
 from streams.contract import Contract, Incoming, Limits, decode_block
 from streams.errors import LeaseLostError
-from streams.kafka import Outbox, end_offsets, produce, producer_config
+from streams.kafka import end_offsets, produce, producer_config
+from streams.outbox import Outbox
 from streams.profiles import Layout, PartitionState
 from streams.records import records_until_end
 from streams.roles.profiler import CRASH_POINTS, Profiler

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from streams.kafka import Outbox
+from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.web.decide.audiences import audience_people, audience_size
 from streams.web.decide.because import condition_of
