@@ -135,9 +135,14 @@ def end_erasures(client: Client, now: datetime) -> int:
     """Bring those to their end whose topics have forgotten by `now` (aware); return how many were looked at."""
     due = [row for row in erasures(client) if row.status == "running" and row.retained_until <= now]
     for row in due:
-        left = survivors(client, tombstones(client, [row.id_hash]))
+        ids = tombstones(client, [row.id_hash])
+        late = 0
+        if survivors(client, ids):  # written in the moment in which the rest was deleted; nobody of that id came since
+            late = erase_rows(client, ids)
+        left = survivors(client, ids)
         drop_tombstones(client, [row.id_hash])
-        save_erasure(client, replace(row, status="running" if left else "done", survivors=left))
+        status = "running" if left else "done"
+        save_erasure(client, replace(row, status=status, deleted=row.deleted + late, survivors=left))
     return len(due)
 
 

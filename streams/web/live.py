@@ -25,6 +25,7 @@ _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.segment_card: 10.0,
     read.segment_names: 10.0,
     read.segment_evidence: 10.0,
+    read.segmentations: 10.0,
     written_names: 10.0,
     read.flows: 5.0,
     read.stability: 5.0,

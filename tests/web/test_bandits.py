@@ -37,6 +37,7 @@ def choosing(shop: Settings) -> Settings:
 @pytest.fixture
 def writer(shop: Settings) -> Iterator[Client]:
     with connect(shop) as client:
+        client.command("TRUNCATE TABLE exposures")
         yield client
         client.command("TRUNCATE TABLE exposures")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -148,15 +148,22 @@ def _free_runs(titles: Mapping[Key, Mapping[str, float]]) -> set[str]:
 
 def _whole_words(scored: list[Term], counted: Mapping[str, float], language: str) -> list[Term]:
     """Drop what is a part of a longer word, and what overlaps one that is kept already."""
+    holders: dict[str, set[str]] = defaultdict(set)
+    for word in counted:
+        for part in _parts(word, language):
+            holders[part].add(word)
     kept: list[Term] = []
+    taken: set[str] = set()
     for term in scored[:_LOOKED_AT]:
         parts = _parts(term.text, language)
-        inside = (n for word, n in counted.items() if len(word) > len(term.text) and parts < _parts(word, language))
+        holding = set.intersection(*(holders[part] for part in parts))
+        inside = (counted[w] for w in holding if len(w) > len(term.text) and parts < _parts(w, language))
         if max(inside, default=0.0) >= _PART_OF_A_WORD * term.weight:
             continue
-        if any(parts & _parts(other.text, language) for other in kept):
+        if parts & taken:
             continue
         kept.append(term)
+        taken |= parts
     return kept
 
 

@@ -24,7 +24,7 @@ from streams.web.naming import (
 )
 from streams.web.pages.charts import colour
 from streams.web.pages.texts import LANGUAGES, Texts, texts
-from streams.web.read import segment_evidence, segmentations, segments_now
+from streams.web.read import SegmentsNow, segment_evidence, segmentations, segments_now
 
 __all__ = ["CEASED", "Labels", "Source", "daypart", "say_lift"]
 
@@ -72,6 +72,14 @@ class Labels:
         return colour(self.places.get(segment, -1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Names by language, and what they were made of."""
+
+    evidence: Mapping[int, Evidence]
+    names: dict[str, dict[int, SegmentName]]
+
+
 class Source:
     """Reads for views.
 
@@ -85,7 +93,8 @@ class Source:
 
     def __init__(self, live: Live, settings: Settings) -> None:
         self.live, self.settings = live, settings
-        self._names: dict[tuple[str, str], dict[int, SegmentName]] = {}
+        self._made: dict[str, _Made] = {}
+        self._making = asyncio.Lock()
         self._places: dict[str, dict[int, int]] = {}
         self._slow: OrderedDict[Any, Any] = OrderedDict()
 
@@ -114,27 +123,40 @@ class Source:
         while len(self._slow) > _MOST_KEPT:
             self._slow.popitem(last=False)
 
-    async def labels(self, segmentation: str, segments: Iterable[int] = ()) -> Labels:
-        """Return names of a segmentation's segments, and colours of those that have people now and of `segments`."""
+    async def labels(
+        self, segmentation: str, now: SegmentsNow | None = None, segments: Iterable[int] = ()
+    ) -> Labels:
+        """Return names of a segmentation's segments, and colours of those that have people now and of `segments`.
+
+        Parameters
+        ----------
+        segmentation : str
+            Empty: the first one.
+        now : SegmentsNow, optional
+            Where it was read already.
+        segments : iterable of int
+            Others that are shown.
+        """
         known = await self.ask(segmentations)
         name = segmentation or next(iter(known), "")
-        evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name) if name else {}
-        written: Mapping[tuple[str, str], str] = await self.ask(written_names, name) if name else {}
-        names = {
-            language: as_written(self._keep(name, language, evidence), written, language) for language in LANGUAGES
-        }
-        present = (one.segment for one in (await self.ask(segments_now, name)).segments) if name else ()
+        if not name:
+            return Labels(segmentations=known, names={language: {} for language in LANGUAGES})
+        evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name)
+        written: Mapping[tuple[str, str], str] = await self.ask(written_names, name)
+        made = await self._names(name, evidence)
+        names = {language: as_written(made[language], written, language) for language in LANGUAGES}
+        present = (one.segment for one in (now or await self.ask(segments_now, name)).segments)
         return Labels(name, known, names, self._place(name, {*segments, *present}))
 
-    def _keep(self, segmentation: str, language: str, evidence: Mapping[int, Evidence]) -> dict[int, SegmentName]:
-        key = (segmentation, language)
-        text = texts(language)
-        fresh = name_segments(evidence, language, lambda lift: say_lift(lift, text))
-        telling: dict[int, list[Term]] = distinctive_terms(
-            {segment: found.titles for segment, found in evidence.items()}, language, _TELLING
-        )
-        self._names[key] = keep_names(self._names.get(key, {}), fresh, telling)
-        return self._names[key]
+    async def _names(self, segmentation: str, evidence: Mapping[int, Evidence]) -> dict[str, dict[int, SegmentName]]:
+        """Return names by language, made anew when there is other evidence: in a thread, and once for all who wait."""
+        async with self._making:
+            made = self._made.get(segmentation)
+            if made is None or made.evidence is not evidence:
+                before = made.names if made is not None else {}
+                names = await asyncio.to_thread(_make_names, before, evidence)
+                made = self._made[segmentation] = _Made(evidence, names)
+        return made.names
 
     def _place(self, segmentation: str, segments: Iterable[int]) -> dict[int, int]:
         """Give each segment the first colour that no other one has, and let it keep it."""
@@ -146,6 +168,19 @@ class Source:
             kept[segment] = next(place for place in range(len(taken) + 1) if place not in taken)
         self._places[segmentation] = kept
         return kept
+
+
+def _make_names(
+    before: Mapping[str, Mapping[int, SegmentName]], evidence: Mapping[int, Evidence]
+) -> dict[str, dict[int, SegmentName]]:
+    """Name segments in all languages; names that still tell stay (`before`)."""
+    titles = {segment: found.titles for segment, found in evidence.items()}
+    names = {}
+    for language in LANGUAGES:
+        fresh = name_segments(evidence, language, partial(say_lift, text=texts(language)))
+        telling: dict[int, list[Term]] = distinctive_terms(titles, language, _TELLING)
+        names[language] = keep_names(before.get(language, {}), fresh, telling)
+    return names
 
 
 def say_lift(lift: Lift | Any, text: Texts) -> str:

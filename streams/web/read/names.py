@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.client import Client
@@ -35,23 +36,31 @@ _SMALLEST_SHARE = 0.03
 #: Evidence is drawn anew every 15 s.
 _KEEP_S = 15.0
 
-_known: WeakKeyDictionary[Client, dict[str, tuple[float, dict[int, Evidence]]]] = WeakKeyDictionary()
+
+@dataclass(slots=True)
+class _Known:
+    """Evidence of one segmentation, and the names made of it so far, by language."""
+
+    asked_at: float
+    evidence: dict[int, Evidence]
+    names: dict[str, dict[int, SegmentName]] = field(default_factory=dict)
+
+
+_known: WeakKeyDictionary[Client, dict[str, _Known]] = WeakKeyDictionary()
 
 
 def segment_evidence(client: Client, segmentation: str = "") -> dict[int, Evidence]:
     """Return titles and lifts of each segment, as `name_segments` wants them; kept for some seconds."""
-    name = first_segmentation(client, segmentation)
-    of_client = _known.setdefault(client, {})
-    kept = of_client.get(name)
-    if kept is None or time.monotonic() - kept[0] > _KEEP_S:
-        kept = of_client[name] = (time.monotonic(), _evidence(client, name))
-    return kept[1]
+    return _of(client, first_segmentation(client, segmentation)).evidence
 
 
 def segment_names(client: Client, segmentation: str = "", language: str = "en") -> dict[int, SegmentName]:
     """Return a name for each segment; its text is empty where there is no evidence yet."""
-    made = name_segments(segment_evidence(client, segmentation), language, _say)
-    return as_written(made, written_names(client, first_segmentation(client, segmentation)), language)
+    name = first_segmentation(client, segmentation)
+    known = _of(client, name)
+    if language not in known.names:
+        known.names[language] = name_segments(known.evidence, language, _say)
+    return as_written(known.names[language], written_names(client, name), language)
 
 
 def segment_lifts(
@@ -66,6 +75,14 @@ def segment_lifts(
     for of, *fields in rows(client, _LIFTS, **asked, all=segment is None, segment=segment or 0):
         found[of].append(Lift(*fields))
     return dict(found)
+
+
+def _of(client: Client, segmentation: str) -> _Known:
+    of_client = _known.setdefault(client, {})
+    known = of_client.get(segmentation)
+    if known is None or time.monotonic() - known.asked_at > _KEEP_S:
+        known = of_client[segmentation] = _Known(time.monotonic(), _evidence(client, segmentation))
+    return known
 
 
 def _evidence(client: Client, segmentation: str) -> dict[int, Evidence]:

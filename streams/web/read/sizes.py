@@ -46,6 +46,9 @@ _PARTITIONS = "SELECT count() FROM positions"
 _MINUTE_S = 60
 _KEEP_S = 30.0
 _there: WeakKeyDictionary[Client, tuple[float, int]] = WeakKeyDictionary()
+#: What was so long ago changes no more: pages ask for the same minute again and again.
+_SETTLED_S, _MOST_SETTLED = 600, 200
+_settled: WeakKeyDictionary[Client, dict[tuple[str, int], dict[int, Mapping[int, int]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +145,24 @@ def sizes_over_time(
 
 
 def _sizes_at(client: Client, name: str, at: datetime) -> dict[int, int] | None:
-    held = _by_partition(client, name, int(at.timestamp()))
+    held = _by_partition(client, name, int(at.timestamp()) // _MINUTE_S * _MINUTE_S)
     return _sum(held) if held else None
 
 
 def _by_partition(client: Client, name: str, at_s: int) -> dict[int, Mapping[int, int]]:
+    """Return the sizes of each partition before a full minute."""
+    settled = _settled.setdefault(client, {})
+    if (name, at_s) in settled:
+        return dict(settled[name, at_s])
     found: dict[int, Mapping[int, int]] = {}
     for hours in _LOOK_BACK_HOURS:
         if not found or len(found) < _partitions(client):
             found = dict(rows(client, _BEFORE, segmentation=name, at=at_s, hours=hours))
-    return found
+    if at_s < time.time() - _SETTLED_S:
+        if len(settled) >= _MOST_SETTLED:
+            settled.clear()
+        settled[name, at_s] = found
+    return dict(found)
 
 
 def _partitions(client: Client) -> int:

@@ -30,7 +30,7 @@ class Read:
 
 async def _read(source: Source, segmentation: str) -> Read:
     found = await source.ask(people_map, segmentation, people=_PEOPLE)
-    return Read(found, await source.labels(segmentation, [one.segment for one in found.centres] if found else []))
+    return Read(found, await source.labels(segmentation, segments=[one.segment for one in found.centres] if found else []))
 
 
 def _show(read: Read, look: Look) -> Shown:

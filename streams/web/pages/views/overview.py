@@ -32,8 +32,7 @@ async def _read(source: Source, segmentation: str) -> _Read:
         source.ask(sizes_over_time, segmentation, minutes=_MINUTES),
         source.ask(flows, segmentation, hours=_HOURS),
     )
-    segments = [segment.segment for segment in found.now.segments]
-    return _Read(found, sizes, moves, await source.labels(segmentation, segments))
+    return _Read(found, sizes, moves, await source.labels(segmentation, found.now))
 
 
 def _show(read: _Read, look: Look) -> Shown:

@@ -47,7 +47,7 @@ async def _read(source: Source, asked: tuple[int, str]) -> _Read:
     card, found = await asyncio.gather(
         source.ask(segment_card, segment, segmentation), source.ask(segments_now, segmentation)
     )
-    return _Read(segment, card, found, await source.labels(segmentation, [one.segment for one in found.segments]))
+    return _Read(segment, card, found, await source.labels(segmentation, found))
 
 
 def _show(read: _Read, look: Look) -> Shown:

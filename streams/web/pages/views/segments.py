@@ -27,7 +27,7 @@ async def _read(source: Source, segmentation: str) -> _Read:
     found, sizes = await asyncio.gather(
         source.ask(segments_now, segmentation), source.ask(sizes_over_time, segmentation, minutes=_MINUTES)
     )
-    return _Read(found, sizes, await source.labels(segmentation, [one.segment for one in found.segments]))
+    return _Read(found, sizes, await source.labels(segmentation, found))
 
 
 def _show(read: _Read, look: Look) -> Shown:
