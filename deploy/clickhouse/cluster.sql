@@ -869,6 +869,30 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/exp
 ORDER BY (experience, profile_id, shown_at)
 TTL toDateTime(shown_at) + INTERVAL 180 DAY;
 
+CREATE TABLE IF NOT EXISTS segment_flow_hours ON CLUSTER '{cluster}'
+(
+    segmentation  LowCardinality(String),
+    hour          DateTime('UTC'),
+    from_segment  Int64,
+    to_segment    Int64,
+    model_version UInt64,
+    changes       UInt64,
+    people        AggregateFunction(uniq, String),
+    committed_at  DateTime64(3, 'UTC'),
+    made_at       DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_flow_hours', '{replica}', made_at)
+ORDER BY (segmentation, hour, from_segment, to_segment, model_version);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS segment_flow_hours_of_counts ON CLUSTER '{cluster}' REFRESH EVERY 1 MINUTE APPEND TO segment_flow_hours AS
+SELECT segmentation, hour, from_segment, to_segment, model_version, sum(f.changes) AS changes,
+       uniqMergeState(f.people) AS people, max(f.committed_at) AS committed_at, now64(3) AS made_at
+FROM segment_flow_counts AS f FINAL
+WHERE (segmentation, hour) IN (
+    SELECT segmentation, hour FROM segment_flow_counts
+    WHERE committed_at >= least((SELECT max(h.committed_at) FROM segment_flow_hours AS h), now64(3)) - INTERVAL 10 MINUTE)
+GROUP BY segmentation, hour, from_segment, to_segment, model_version;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 
@@ -1006,3 +1030,6 @@ ENGINE = Distributed('{cluster}', currentDatabase(), written_names);
 
 CREATE TABLE IF NOT EXISTS exposures_all ON CLUSTER '{cluster}' AS exposures
 ENGINE = Distributed('{cluster}', currentDatabase(), exposures);
+
+CREATE TABLE IF NOT EXISTS segment_flow_hours_all ON CLUSTER '{cluster}' AS segment_flow_hours
+ENGINE = Distributed('{cluster}', currentDatabase(), segment_flow_hours);

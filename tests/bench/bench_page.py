@@ -158,8 +158,9 @@ def _fill(client: Client, people: int, changes: int) -> None:
     client.command(_PIECES, parameters=sizes)
     for statement in (_REST, _LETTERS):
         client.command(statement)
-    client.command("SYSTEM REFRESH VIEW segment_evidence_of_sample")
-    client.command("SYSTEM WAIT VIEW segment_evidence_of_sample")
+    for view in ("segment_evidence_of_sample", "segment_flow_hours_of_counts"):
+        client.command(f"SYSTEM REFRESH VIEW {view}")
+        client.command(f"SYSTEM WAIT VIEW {view}")
 
 
 def _questions(people: int) -> list[tuple[str, Callable[[Client], Any]]]:

@@ -57,9 +57,10 @@ def fill(client: Client, people: int, **how: int) -> None:
 
 
 def refresh(client: Client) -> None:
-    """Draw the evidence now."""
-    client.command("SYSTEM REFRESH VIEW segment_evidence_of_sample")
-    client.command("SYSTEM WAIT VIEW segment_evidence_of_sample")
+    """Draw the evidence, and count the hours, now."""
+    for view in ("segment_evidence_of_sample", "segment_flow_hours_of_counts"):
+        client.command(f"SYSTEM REFRESH VIEW {view}")
+        client.command(f"SYSTEM WAIT VIEW {view}")
 
 
 @pytest.fixture(scope="session")
