@@ -30,7 +30,8 @@ class Read:
 
 async def _read(source: Source, segmentation: str) -> Read:
     found = await source.ask(people_map, segmentation, people=_PEOPLE)
-    return Read(found, await source.labels(segmentation, segments=[one.segment for one in found.centres] if found else []))
+    centres = [one.segment for one in found.centres] if found else []
+    return Read(found, await source.labels(segmentation, segments=centres))
 
 
 def _show(read: Read, look: Look) -> Shown:
