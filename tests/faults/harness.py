@@ -134,6 +134,7 @@ class Wounds:
         self.env = env
         self.victim = ""  # of this round, when the strike chose one
         self.notes: list[str] = []  # what a strike found wrong itself
+        self.given_up = False  # nothing is started again any more: nothing need be waited for
         self._watching = threading.Lock()
         topics = stack.settings.kafka.topics
         self._lags = {
@@ -172,6 +173,7 @@ class Wounds:
                     self.stack.check()
                 except Exception as error:
                     self.notes.append(f"the supervisor gave up: {type(error).__name__}: {str(error)[:500]}")
+                    self.given_up = True
                     return
                 for role in self.stack.roles.values():  # a death a round is the point here, not a reason to wait longer
                     role._backoff = Backoff(0.1, 0.1)
@@ -234,7 +236,7 @@ def run_fault(
 
 def _wait_for_stack(wounds: Wounds, probe: Callable[[], bool]) -> None:
     """Wait as long as the supervisor goes on."""
-    wait_for(lambda: bool(wounds.notes) or probe())
+    wait_for(lambda: wounds.given_up or probe())
 
 
 def wait_for(probe: Callable[[], bool], timeout_s: float = _PATIENCE_S) -> None:

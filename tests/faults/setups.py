@@ -25,6 +25,8 @@ __all__ = ["ClockJump", "FullDisk", "Second", "SlowClickHouse", "Takeover", "Twi
 
 _CLICKHOUSE_URL = "USERPRISM_CLICKHOUSE__URL"
 _DISK_BYTES = 400_000_000
+#: Processes start on the same cores as everything else here.
+_READY_S = 120.0
 
 
 class SlowClickHouse:
@@ -220,5 +222,5 @@ def _another(wounds: Wounds, name: str, env: Mapping[str, str]) -> RoleProcess:
         return second.ready or second.pid is None
 
     with contextlib.suppress(AssertionError):
-        wait_for(ready, 30.0)
+        wait_for(ready, _READY_S)
     return second
