@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: Lower layers first; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("streams.errors", "streams.kernel", "streams.memory", "streams.topics", "streams.telemetry"),
+    ("streams.errors", "streams.kernel", "streams.memory", "streams.stuck", "streams.topics", "streams.telemetry"),
     ("streams.rules",),
     ("streams.settings",),
     ("streams.kafka",),

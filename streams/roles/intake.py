@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.contract.emails import without_emails
 from streams.contract.marks import SOURCES_HEADER, Applied, encode_sources
-from streams.errors import AlreadyRunningError, UnavailableError
+from streams.errors import AlreadyRunningError, UnavailableError, UserprismError
 from streams.kafka import (
     PADDING_HEADER,
     consumer_config,
@@ -34,6 +34,7 @@ from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
 from streams.storage.marks import read_marks
+from streams.stuck import ends_if_stuck
 from streams.telemetry import RoleStatus, Stages
 from streams.warmup import warm_up
 
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
 _RETRY_S = 0.2
+#: No step takes so long, each call in it has an end of its own. One that didn't come back from a broker that had been
+#: frozen for a minute was seen: nobody read events until somebody started intake again.
+_STUCK_S = 120.0
 #: What it holds under load: events that were fetched, a batch taken apart, another on its way.
 _MEMORY_BYTES = 224 << 20
 
@@ -57,12 +61,18 @@ def run(settings: Settings, stop: threading.Event) -> None:
     intake = Intake(settings)
     sink = DeadLetterSink(settings)
     sink.start()
-    try:
-        while not stop.is_set():
-            intake.step()
-    finally:
-        intake.close()
-        sink.stop()
+    with ends_if_stuck() as within:
+        try:
+            while not stop.is_set():
+                within(_STUCK_S)
+                intake.step()
+        except UserprismError as error:
+            log.warning("leaving: %s", error)
+            raise
+        finally:
+            within(_STUCK_S)
+            intake.close()
+            sink.stop()
 
 
 class Intake:
