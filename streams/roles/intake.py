@@ -45,9 +45,9 @@ log = logging.getLogger(__name__)
 _TRANSACTION_TIMEOUT_MS = 10_000
 _CALL_S = 10.0
 _RETRY_S = 0.2
-#: No step takes so long, each call in it has an end of its own. One that didn't come back from a broker that had been
-#: frozen for a minute was seen: nobody read events until somebody started intake again.
-_STUCK_S = 120.0
+#: No step takes so long, each call in it has an end of its own. But `send_offsets_to_transaction` was seen not to come
+#: back when a broker had been frozen for a minute (librdkafka, issue 5456): nobody read events any more.
+_STUCK_S = 60.0
 #: What it holds under load: events that were fetched, a batch taken apart, another on its way.
 _MEMORY_BYTES = 224 << 20
 
