@@ -52,6 +52,7 @@ class Chart(EChart):
             return
         self.classes(replace=f"nicegui-echart {self._height}" if options else f"nicegui-echart {self._height} gone")
         if options:
-            self._props["options"] = options
+            # As they are: NiceGUI would wrap each list and each point into something that watches for changes.
+            dict.__setitem__(self._props, "options", options)
             self._props["aria-label"] = said
         self.update()
