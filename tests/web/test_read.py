@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from streams.settings import Settings
+from streams.storage.client import connect
 from streams.web import read
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import PEOPLE, refresh
 from tests.web.people import CATEGORIES, SEGMENTS
 
 
@@ -87,6 +89,27 @@ def test_flows_of_some_hours_are_those_of_the_newest(reader: Client) -> None:
 
     assert 0 < day.total_changes < all_of_them.total_changes
     assert day.until == all_of_them.until
+
+
+def test_flows_are_of_hours_that_were_counted_and_of_commits_since(shop: Settings, reader: Client) -> None:
+    moves = read.flows(reader, hours=24 * 40)
+
+    with connect(shop) as writer:
+        writer.command("TRUNCATE TABLE segment_flow_hours")
+        assert read.flows(reader, hours=24 * 40) == moves
+        refresh(writer)
+        # As if an hour had passed without a commit; the doubled numbers show where they are read.
+        writer.command(
+            "INSERT INTO segment_flow_hours SELECT * REPLACE (committed_at + INTERVAL 1 HOUR AS committed_at, "
+            "made_at + INTERVAL 1 HOUR AS made_at, changes * 2 AS changes) FROM segment_flow_hours FINAL"
+        )
+        later = read.flows(reader, hours=24 * 40)
+        writer.command("TRUNCATE TABLE segment_flow_hours")
+        refresh(writer)
+    assert later.total_changes == 2 * moves.total_changes
+    assert {(f.from_segment, f.to_segment, f.people) for f in later.flows} == {
+        (f.from_segment, f.to_segment, f.people) for f in moves.flows
+    }
 
 
 def test_stability_counts_moves_but_not_newcomers(reader: Client) -> None:

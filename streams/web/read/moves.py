@@ -15,20 +15,27 @@ _NEWEST_HOUR = """
 SELECT hour FROM segment_flow_counts WHERE segmentation = {segmentation:String}
 ORDER BY segmentation DESC, hour DESC LIMIT 1
 """
-#: The hours in which moves still come are read from commits, those before as they are counted each minute.
+#: Hours are read as they were counted last; those with commits since then (partitions commit one after the other, so
+#: some seconds before that too) from the commits themselves.
 _FLOWS = """
+WITH moving AS (
+    SELECT DISTINCT hour FROM segment_flow_counts
+    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND committed_at >= (
+        SELECT max(committed_at) FROM segment_flow_hours WHERE segmentation = {segmentation:String}
+    ) - INTERVAL 15 SECOND
+)
 SELECT from_segment, to_segment, model_version, uniqMerge(one.people), sum(one.changes)
 FROM (
     SELECT from_segment, to_segment, model_version, people, changes FROM segment_flow_counts FINAL
-    WHERE segmentation = {segmentation:String} AND hour >= {recent:DateTime('UTC')}
+    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND hour IN (SELECT hour FROM moving)
     UNION ALL
     SELECT from_segment, to_segment, model_version, people, changes FROM segment_flow_hours FINAL
-    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND hour < {recent:DateTime('UTC')}
+    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')}
+      AND hour NOT IN (SELECT hour FROM moving)
 ) AS one
 GROUP BY from_segment, to_segment, model_version
 ORDER BY sum(one.changes) DESC
 """
-_RECENT_HOURS = 2
 _VERSIONS_OF = """
 SELECT model_version, segments FROM model_versions FINAL
 WHERE segmentation IN ({segmentation:String}, '') AND model_version IN {versions:Array(UInt64)}
@@ -111,18 +118,14 @@ class Stability:
 
 
 def flows(client: Client, segmentation: str = "", *, hours: int = 24) -> Flows:
-    """Return who went where in the last `hours` of event time, back from the newest hour there is.
-
-    Moves that come late, in hours before the newest two, are there within a minute.
-    """
+    """Return who went where in the last `hours` of event time, back from the newest hour there is."""
     name = first_segmentation(client, segmentation)
     newest = rows(client, _NEWEST_HOUR, segmentation=name)
     if not newest:
         return Flows(name, None, None, [], 0)
     until = newest[0][0] + timedelta(hours=1)
     since = until - timedelta(hours=hours)
-    recent = until - timedelta(hours=min(hours, _RECENT_HOURS))
-    found = rows(client, _FLOWS, segmentation=name, since=since, recent=recent)
+    found = rows(client, _FLOWS, segmentation=name, since=since)
     versions = dict(rows(client, _VERSIONS_OF, segmentation=name, versions=sorted({row[2] for row in found})))
     moves = [
         Flow(old, new, people, changes, version, old >= 0 and version in versions and old not in versions[version])
