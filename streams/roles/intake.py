@@ -67,7 +67,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 within(_STUCK_S)
                 intake.step()
         except UserprismError as error:
-            log.warning("leaving: %s", error)
+            log.warning("leaving: %s", error)  # before what follows, which may not come to its end
             raise
         finally:
             within(_STUCK_S)

@@ -136,9 +136,8 @@ def end_erasures(client: Client, now: datetime) -> int:
     due = [row for row in erasures(client) if row.status == "running" and row.retained_until <= now]
     for row in due:
         ids = tombstones(client, [row.id_hash])
-        late = 0
-        if survivors(client, ids):  # written in the moment in which the rest was deleted; nobody of that id came since
-            late = erase_rows(client, ids)
+        # Written in the moment in which the rest was deleted; nobody of that id came since.
+        late = erase_rows(client, ids) if survivors(client, ids) else 0
         left = survivors(client, ids)
         drop_tombstones(client, [row.id_hash])
         status = "running" if left else "done"
