@@ -13,12 +13,12 @@ def a_call_that_never_returns():
     time.sleep(60.0)
 
 with ends_if_stuck() as within:
-    for _ in range(3):
-        within(0.4)
-        time.sleep(0.2)
+    for _ in range(50):  # longer than may pass, in steps that are far shorter: a busy machine ends nobody
+        within(2.0)
+        time.sleep(0.05)
     if sys.argv[1] == "stuck":
         a_call_that_never_returns()
-time.sleep(0.6)
+time.sleep(2.5)
 print("done")
 """
 
