@@ -83,7 +83,6 @@ class RoleStatus:
         self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        self._fields["updated"] = time.time()
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_bytes(msgspec.json.encode(self._fields))
         temporary.replace(self._path)
@@ -91,15 +90,18 @@ class RoleStatus:
 
 
 def read_statuses(run_dir: Path) -> dict[str, dict[str, Any]]:
-    """Return the latest status of every role that left one, by name; a half-gone file is skipped."""
+    """Return the latest status of every role that left one, by name; a half-gone file is skipped.
+
+    `updated` (Unix time, s) is the file system's word: a role whose own clock is wrong isn't silent.
+    """
     statuses: dict[str, dict[str, Any]] = {}
     for path in sorted(run_dir.glob("*.json")):
         try:
-            fields = msgspec.json.decode(path.read_bytes())
+            fields, updated = msgspec.json.decode(path.read_bytes()), path.stat().st_mtime
         except (FileNotFoundError, msgspec.DecodeError):
             continue
         if isinstance(fields, dict) and "role" in fields:
-            statuses[fields["role"]] = fields
+            statuses[fields["role"]] = {**fields, "updated": updated}
     return statuses
 
 

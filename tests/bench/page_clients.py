@@ -2,7 +2,7 @@
 
 Each opens a page as a browser does (HTML, then NiceGUI's socket with the handshake that the HTML names) and takes what
 the server sends as long as it is there. The last line is JSON: seconds from asking for a page to its first numbers, in
-the HTML or after it, and how old what a page says is ("as of") when it comes.
+the HTML or after it, and how old what a page says is ("as of") when it comes, until all have numbers and from then on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _AS_OF = re.compile(r'datetime=\\*"([^"\\]+)')
 class Seen:
     """What visitors saw; lists are seconds, ages by page."""
 
+    visitors: int
     opened_s: list[float] = field(default_factory=list)
+    ages_before_s: list[float] = field(default_factory=list)
     ages_s: dict[str, list[float]] = field(default_factory=dict)
     messages: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -73,7 +75,8 @@ async def _stay(url: str, page: str, until: float, session: aiohttp.ClientSessio
         age = _age_s(text)
         if age is None:
             return
-        seen.ages_s.setdefault(page, []).append(age)
+        all_are_there = len(seen.opened_s) >= seen.visitors
+        (seen.ages_s.setdefault(page, []) if all_are_there else seen.ages_before_s).append(age)
         if not has_numbers:
             has_numbers = True
             seen.opened_s.append(time.monotonic() - began)
@@ -107,7 +110,7 @@ async def _visitor(number: int, url: str, until: float, session: aiohttp.ClientS
 
 async def visit(url: str, visitors: int, seconds: float) -> Seen:
     """Let so many visitors look at pages for so long."""
-    seen = Seen()
+    seen = Seen(visitors)
     until = time.monotonic() + seconds
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(_visitor(number, url, until, session, seen) for number in range(visitors)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 from importlib.resources import as_file, files
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
+from starlette.middleware.gzip import GZipMiddleware
 
 from streams.settings import Settings
 from streams.web.live import Live
@@ -26,6 +28,8 @@ from streams.web.pages.views import VIEWS
 __all__ = ["attach"]
 
 _A_YEAR_S = 31_536_000
+#: 5 % more bytes than the usual 9, a quarter of the time (NiceGUI's scripts: 4 MB, .39 -> .10 s).
+_COMPRESSION = 4
 
 
 def attach(app: FastAPI, live: Live, settings: Settings, views: Iterable[View] = VIEWS) -> Feeds:
@@ -55,6 +59,7 @@ def attach(app: FastAPI, live: Live, settings: Settings, views: Iterable[View] =
     ui.run_with(
         app, title="userprism", favicon=_favicon(), tailwind=False, show_welcome_message=False, reconnect_timeout=5.0,
         binding_refresh_interval=None, message_history_length=20, dark=None,
+        gzip_middleware_factory=partial(GZipMiddleware, compresslevel=_COMPRESSION),
     )  # fmt: skip
     lifespan = app.router.lifespan_context
 

@@ -31,8 +31,8 @@ function attributes(present, node) {
 }
 
 export default {
-  template: "<div></div>",
-  props: { html: String },
+  template: '<component :is="as"></component>',
+  props: { html: String, as: { type: String, default: "div" } },
   mounted() {
     this.patch();
     // On a phone the navigation is wider than the screen: it starts where the visitor is.

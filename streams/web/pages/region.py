@@ -17,11 +17,15 @@ class Region(Element, component="region.js"):
     ----------
     html : str
         From `rendering.block`, which has escaped everything in it.
+    within : str
+        The tag it goes into.
     """
 
-    def __init__(self, html: str = "") -> None:
+    def __init__(self, html: str = "", within: str = "div") -> None:
         super().__init__()
         self._props["html"] = html
+        if within != "div":
+            self._props["as"] = within
         self._update_method = "patch"
 
     def show(self, html: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -123,30 +123,28 @@ class Source:
         while len(self._slow) > _MOST_KEPT:
             self._slow.popitem(last=False)
 
-    async def labels(
-        self, segmentation: str, now: SegmentsNow | None = None, segments: Iterable[int] = ()
-    ) -> Labels:
-        """Return names of a segmentation's segments, and colours of those that have people now and of `segments`.
+    async def labels(self, segmentation: str, segments: Iterable[int] = ()) -> Labels:
+        """Return names of a segmentation's segments, and colours of those that have people now and of `segments`."""
+        named, now = await asyncio.gather(self.named(segmentation), self.ask(segments_now, segmentation))
+        return self.coloured(named, now, segments)
 
-        Parameters
-        ----------
-        segmentation : str
-            Empty: the first one.
-        now : SegmentsNow, optional
-            Where it was read already.
-        segments : iterable of int
-            Others that are shown.
-        """
+    async def named(self, segmentation: str) -> Labels:
+        """Return names of a segmentation's segments, without colours: what can be read beside the rest of a page."""
         known = await self.ask(segmentations)
         name = segmentation or next(iter(known), "")
         if not name:
             return Labels(segmentations=known, names={language: {} for language in LANGUAGES})
-        evidence: Mapping[int, Evidence] = await self.ask(segment_evidence, name)
-        written: Mapping[tuple[str, str], str] = await self.ask(written_names, name)
+        evidence: Mapping[int, Evidence]
+        written: Mapping[tuple[str, str], str]
+        evidence, written = await asyncio.gather(self.ask(segment_evidence, name), self.ask(written_names, name))
         made = await self._names(name, evidence)
         names = {language: as_written(made[language], written, language) for language in LANGUAGES}
-        present = (one.segment for one in (now or await self.ask(segments_now, name)).segments)
-        return Labels(name, known, names, self._place(name, {*segments, *present}))
+        return Labels(name, known, names)
+
+    def coloured(self, named: Labels, now: SegmentsNow, segments: Iterable[int] = ()) -> Labels:
+        """Return what was named with the colours of the segments that have people now, and of `segments`."""
+        present = (one.segment for one in now.segments)
+        return replace(named, places=self._place(named.segmentation, {*segments, *present}))
 
     async def _names(self, segmentation: str, evidence: Mapping[int, Evidence]) -> dict[str, dict[int, SegmentName]]:
         """Return names by language, made anew when there is other evidence: in a thread, and once for all who wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,8 @@ def _arguments(asked: Mapping[str, str]) -> tuple[int, str]:
 
 async def _read(source: Source, asked: tuple[int, str]) -> _Read:
     hours, segmentation = asked
-    found = await source.ask(flows, segmentation, hours=hours)
-    return _Read(hours, found, await source.labels(segmentation))
+    found, labels = await asyncio.gather(source.ask(flows, segmentation, hours=hours), source.labels(segmentation))
+    return _Read(hours, found, labels)
 
 
 def _show(read: _Read, look: Look) -> Shown:

@@ -27,12 +27,13 @@ class _Read:
 
 
 async def _read(source: Source, segmentation: str) -> _Read:
-    found, sizes, moves = await asyncio.gather(
+    found, sizes, moves, named = await asyncio.gather(
         source.ask(overview, segmentation),
         source.ask(sizes_over_time, segmentation, minutes=_MINUTES),
         source.ask(flows, segmentation, hours=_HOURS),
+        source.named(segmentation),
     )
-    return _Read(found, sizes, moves, await source.labels(segmentation, found.now))
+    return _Read(found, sizes, moves, source.coloured(named, found.now))
 
 
 def _show(read: _Read, look: Look) -> Shown:

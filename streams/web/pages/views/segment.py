@@ -44,10 +44,11 @@ def _arguments(asked: Mapping[str, str]) -> tuple[int, str]:
 
 async def _read(source: Source, asked: tuple[int, str]) -> _Read:
     segment, segmentation = asked
-    card, found = await asyncio.gather(
-        source.ask(segment_card, segment, segmentation), source.ask(segments_now, segmentation)
-    )
-    return _Read(segment, card, found, await source.labels(segmentation, found))
+    card, found, named = await asyncio.gather(
+        source.ask(segment_card, segment, segmentation), source.ask(segments_now, segmentation),
+        source.named(segmentation),
+    )  # fmt: skip
+    return _Read(segment, card, found, source.coloured(named, found))
 
 
 def _show(read: _Read, look: Look) -> Shown:

@@ -24,10 +24,11 @@ class _Read:
 
 
 async def _read(source: Source, segmentation: str) -> _Read:
-    found, sizes = await asyncio.gather(
-        source.ask(segments_now, segmentation), source.ask(sizes_over_time, segmentation, minutes=_MINUTES)
-    )
-    return _Read(found, sizes, await source.labels(segmentation, found))
+    found, sizes, named = await asyncio.gather(
+        source.ask(segments_now, segmentation), source.ask(sizes_over_time, segmentation, minutes=_MINUTES),
+        source.named(segmentation),
+    )  # fmt: skip
+    return _Read(found, sizes, source.coloured(named, found))
 
 
 def _show(read: _Read, look: Look) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from streams.web.pages.charts import axis_time, axis_value, base, line
@@ -24,7 +25,9 @@ class _Read:
 
 
 async def _read(source: Source, segmentation: str) -> _Read:
-    return _Read(await source.ask(stability, segmentation, minutes=_MINUTES), await source.labels(segmentation))
+    return _Read(
+        *await asyncio.gather(source.ask(stability, segmentation, minutes=_MINUTES), source.labels(segmentation))
+    )
 
 
 def _show(read: _Read, look: Look) -> Shown:
