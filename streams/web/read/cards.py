@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,17 +25,10 @@ _SIZE = """
 SELECT sumIf(people, segment = {segment:Int64}), sum(people) FROM segment_sizes_now
 WHERE segmentation = {segmentation:String} AND segment >= -1
 """
+#: The row without a kind is there as soon as somebody of the segment is in the sample.
 _VALUE = """
-SELECT key, total, squares, people, sampled, total_all, people_all, sampled_all FROM segment_evidence
-WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind = 'value' ORDER BY key
-"""
-_CLOCK = """
-SELECT kind, toUInt8(key), share FROM segment_cards
-WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind IN ('hour', 'weekday')
-"""
-_SAMPLED = """
-SELECT sampled, sampled_at FROM segment_evidence
-WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind = ''
+SELECT kind, sampled_at, key, total, squares, people, sampled, total_all, people_all, sampled_all FROM segment_evidence
+WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind IN ('', 'value') ORDER BY kind, key
 """
 _PEOPLE = """
 SELECT profile_id, event_count, last_seen, traits, features FROM people_sample FINAL
@@ -49,6 +43,7 @@ WHERE content_id IN {ids:Array(UInt64)} AND status = 'ok'
 #: Lifts of a kind, pieces of content, pieces whose middle is sought, people looked at, people shown.
 _MOST, _PIECES, _MIDDLE, _LOOKED_AT, _TYPICAL = 12, 6, 40, 300, 3
 _KINDS = ("category", "event", "trait")
+_CLOCK = {"hour": 24, "weekday": 7}
 #: Keys of the sample are hashes of 64 bits; so many times what is wanted is read, by the key: a segment's share varies.
 _KEYS, _ROOM = 2**64, 2
 #: One person's touch is no liking of a segment, however large its lift.
@@ -119,21 +114,23 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
     people, everybody = rows(client, _SIZE, **asked)[0]
     if not people:
         return None
-    sampled = rows(client, _SAMPLED, **asked)
-    lifts = segment_lifts(client, name, _KINDS, segment, _MOST).get(segment, [])
-    top, middle = _content(client, name, segment)
-    hours, weekdays = _clock(client, asked)
+    values = rows(client, _VALUE, **asked)
+    by_kind: dict[str, list[Lift]] = defaultdict(list)
+    for lift in segment_lifts(client, name, (*_KINDS, *_CLOCK, "content"), segment, _MIDDLE).get(segment, []):
+        by_kind[lift.kind].append(lift)  # the surest first
+    top, middle = _content(client, by_kind["content"])
+    hours, weekdays = (_clock(by_kind[kind], length) for kind, length in _CLOCK.items())
     return Card(
         segmentation=name,
         segment=segment,
         name=segment_names(client, name).get(segment, SegmentName("")),
         people=people,
         share=people / everybody,
-        sampled=sampled[0][0] if sampled else 0,
-        sampled_at=sampled[0][1] if sampled else None,
+        sampled=next((sampled for kind, _, _, _, _, _, sampled, *_ in values if not kind), 0),
+        sampled_at=next((at for kind, at, *_ in values if not kind), None),
         trend=sizes_over_time(client, name, minutes=60),
-        lifts=sorted(lifts, key=lambda lift: -lift.low),
-        value=[_figure(row) for row in rows(client, _VALUE, **asked)],
+        lifts=sorted((lift for kind in _KINDS for lift in by_kind[kind][:_MOST]), key=lambda lift: -lift.low),
+        value=[_figure(row) for kind, _, *row in values if kind],
         hours=hours,
         weekdays=weekdays,
         top_content=top,
@@ -142,7 +139,7 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
     )
 
 
-def _figure(row: tuple[Any, ...]) -> Figure:
+def _figure(row: Sequence[Any]) -> Figure:
     """Take recency and price over those who have one, the rest over all: who ordered nothing has 0 orders."""
     key, total, squares, people, sampled, total_all, people_all, sampled_all = row
     had = key in {"recency_days", "price"}
@@ -152,16 +149,15 @@ def _figure(row: tuple[Any, ...]) -> Figure:
     return Figure(key, mean, mean - half, mean + half, total_all / (people_all if had else sampled_all))
 
 
-def _clock(client: Client, asked: Mapping[str, object]) -> tuple[list[float], list[float]]:
-    hours, weekdays = [0.0] * 24, [0.0] * 7
-    for kind, at, share in rows(client, _CLOCK, **asked):
-        (hours if kind == "hour" else weekdays)[at] = share
-    return hours, weekdays
+def _clock(lifts: Iterable[Lift], length: int) -> list[float]:
+    shares = [0.0] * length
+    for lift in lifts:
+        shares[int(lift.key)] = lift.share
+    return shares
 
 
-def _content(client: Client, name: str, segment: int) -> tuple[list[LikedContent], list[LikedContent]]:
+def _content(client: Client, liked: Sequence[Lift]) -> tuple[list[LikedContent], list[LikedContent]]:
     """Return the content the segment surely likes more than others, and that in the middle of what it touches."""
-    liked = segment_lifts(client, name, ("content",), segment, _MIDDLE).get(segment, [])
     pieces = content_pieces(client, [int(entry.key) for entry in liked])
     shown = [LikedContent(pieces[e.key], round(e.people), e.lift, e.low) for e in liked if e.key in pieces]
     vectors = _vectors(client, [int(entry.key) for entry in liked])

@@ -25,20 +25,22 @@ WHERE segmentation IN ({segmentation:String}, '') AND has({segments:Array(Int64)
 GROUP BY segment
 """
 #: The newest row of each bucket and partition; a bucket's newest minute is the one with the highest version.
+#: The newest row of each bucket, not `argMax`: that takes four times as long for maps (a week: 97 ms, this 21).
 _BUCKETS = """
-SELECT intDiv(toUnixTimestamp(minute), {step:UInt32}) AS bucket, kafka_partition, argMax(people, version)
+SELECT intDiv(toUnixTimestamp(minute), {step:UInt32}) AS bucket, kafka_partition, people
 FROM segment_sizes_by_minute FINAL
 WHERE segmentation = {segmentation:String} AND minute >= fromUnixTimestamp({since:UInt32})
   AND minute < fromUnixTimestamp({until:UInt32})
-GROUP BY bucket, kafka_partition
-ORDER BY bucket
+ORDER BY bucket, version DESC
+LIMIT 1 BY bucket, kafka_partition
 """
 _BEFORE = """
-SELECT kafka_partition, argMax(people, version)
+SELECT kafka_partition, people
 FROM segment_sizes_by_minute FINAL
 WHERE segmentation = {segmentation:String} AND minute < fromUnixTimestamp({at:UInt32})
   AND minute >= fromUnixTimestamp({at:UInt32}) - INTERVAL {hours:UInt32} HOUR
-GROUP BY kafka_partition
+ORDER BY version DESC
+LIMIT 1 BY kafka_partition
 """
 #: Looked back so far, further only for partitions that had no commit meanwhile: a week of minutes costs 100 ms.
 _LOOK_BACK_HOURS = (1, 7 * 24)
