@@ -65,6 +65,7 @@ def _show(read: _Read, look: Look) -> Shown:
 def sizes_chart(sizes: SizesOverTime, labels: Labels, look: Look) -> Options:
     """Return people by segment over time, one upon the other: the top is everybody."""
     ranked = sorted(sizes.people, key=lambda segment: -(sizes.people[segment][-1] or 0))
+    known = max((sum(people is not None for people in of) for of in sizes.people.values()), default=0)
     series: list[Any] = [
         line(
             labels.name(segment, look.text),
@@ -72,6 +73,7 @@ def sizes_chart(sizes: SizesOverTime, labels: Labels, look: Look) -> Options:
             labels.colour(segment),
             id=str(segment),
             stack="people",
+            showSymbol=known == 1,  # an area needs two
             areaStyle={"color": labels.colour(segment), "opacity": 0.55},
             lineStyle={"width": 1, "color": labels.colour(segment)},
         )
