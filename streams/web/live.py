@@ -23,8 +23,8 @@ T = TypeVar("T")
 _KEEP_S = 1.0
 _KEEP_LONGER_S: dict[Callable[..., Any], float] = {
     read.segment_card: 10.0,
-    read.segment_names: 10.0,
-    read.segment_evidence: 10.0,
+    read.segment_names: 5.0,
+    read.segment_evidence: 5.0,
     read.segmentations: 10.0,
     written_names: 10.0,
     read.flows: 5.0,

@@ -150,7 +150,7 @@ class Source:
         """Return names by language, made anew when there is other evidence: in a thread, and once for all who wait."""
         async with self._making:
             made = self._made.get(segmentation)
-            if made is None or made.evidence is not evidence:
+            if made is None or made.evidence != evidence:
                 before = made.names if made is not None else {}
                 names = await asyncio.to_thread(_make_names, before, evidence)
                 made = self._made[segmentation] = _Made(evidence, names)

@@ -33,8 +33,8 @@ _KINDS = ("category", "event", "trait")
 _MOST, _MOST_TITLES = 30, 40
 #: Less than this share of a segment names nobody.
 _SMALLEST_SHARE = 0.03
-#: Evidence is drawn anew every 15 s.
-_KEEP_S = 15.0
+#: Evidence is drawn anew every 15 s; a new segment's name shouldn't wait for long after that.
+_KEEP_S = 3.0
 
 
 @dataclass(slots=True)
