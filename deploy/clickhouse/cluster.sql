@@ -882,7 +882,8 @@ CREATE TABLE IF NOT EXISTS segment_flow_hours ON CLUSTER '{cluster}'
     made_at       DateTime64(3, 'UTC')
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/segment_flow_hours', '{replica}', made_at)
-ORDER BY (segmentation, hour, from_segment, to_segment, model_version);
+ORDER BY (segmentation, hour, from_segment, to_segment, model_version)
+SETTINGS index_granularity = 256;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS segment_flow_hours_of_counts ON CLUSTER '{cluster}' REFRESH EVERY 1 MINUTE APPEND TO segment_flow_hours AS
 SELECT segmentation, hour, from_segment, to_segment, model_version, sum(f.changes) AS changes,

@@ -1,5 +1,6 @@
 -- Moves by hour: a day of flows is some thousand rows instead of every commit's. Each minute the hours are counted anew
--- that commits of the last ten minutes touch (after a standstill: since the newest that is counted).
+-- that commits of the last ten minutes touch (after a standstill: since the newest that is counted). Small granules: a
+-- row holds a sketch of its people, and to read one is to take it apart.
 CREATE TABLE IF NOT EXISTS segment_flow_hours
 (
     segmentation  LowCardinality(String),
@@ -13,7 +14,8 @@ CREATE TABLE IF NOT EXISTS segment_flow_hours
     made_at       DateTime64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(made_at)
-ORDER BY (segmentation, hour, from_segment, to_segment, model_version);
+ORDER BY (segmentation, hour, from_segment, to_segment, model_version)
+SETTINGS index_granularity = 256;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS segment_flow_hours_of_counts REFRESH EVERY 1 MINUTE APPEND TO segment_flow_hours AS
 SELECT segmentation, hour, from_segment, to_segment, model_version, sum(f.changes) AS changes,

@@ -15,23 +15,24 @@ _NEWEST_HOUR = """
 SELECT hour FROM segment_flow_counts WHERE segmentation = {segmentation:String}
 ORDER BY segmentation DESC, hour DESC LIMIT 1
 """
-#: Hours are read as they were counted last; those with commits since then (partitions commit one after the other, so
-#: some seconds before that too) from the commits themselves.
+#: Hours with commits that weren't counted yet, or just (partitions commit one after the other).
+_MOVING = """
+SELECT DISTINCT hour FROM segment_flow_counts
+WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND committed_at >= (
+    SELECT max(committed_at) FROM segment_flow_hours
+    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')}
+) - INTERVAL 15 SECOND
+"""
+#: Those are read from their commits, the others as they were counted last.
 _FLOWS = """
-WITH moving AS (
-    SELECT DISTINCT hour FROM segment_flow_counts
-    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND committed_at >= (
-        SELECT max(committed_at) FROM segment_flow_hours WHERE segmentation = {segmentation:String}
-    ) - INTERVAL 15 SECOND
-)
 SELECT from_segment, to_segment, model_version, uniqMerge(one.people), sum(one.changes)
 FROM (
     SELECT from_segment, to_segment, model_version, people, changes FROM segment_flow_counts FINAL
-    WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')} AND hour IN (SELECT hour FROM moving)
+    WHERE segmentation = {segmentation:String} AND hour IN {moving:Array(DateTime('UTC'))}
     UNION ALL
     SELECT from_segment, to_segment, model_version, people, changes FROM segment_flow_hours FINAL
     WHERE segmentation = {segmentation:String} AND hour >= {since:DateTime('UTC')}
-      AND hour NOT IN (SELECT hour FROM moving)
+      AND hour NOT IN {moving:Array(DateTime('UTC'))}
 ) AS one
 GROUP BY from_segment, to_segment, model_version
 ORDER BY sum(one.changes) DESC
@@ -125,7 +126,8 @@ def flows(client: Client, segmentation: str = "", *, hours: int = 24) -> Flows:
         return Flows(name, None, None, [], 0)
     until = newest[0][0] + timedelta(hours=1)
     since = until - timedelta(hours=hours)
-    found = rows(client, _FLOWS, segmentation=name, since=since)
+    moving = [hour for (hour,) in rows(client, _MOVING, segmentation=name, since=since)]
+    found = rows(client, _FLOWS, segmentation=name, since=since, moving=moving)
     versions = dict(rows(client, _VERSIONS_OF, segmentation=name, versions=sorted({row[2] for row in found})))
     moves = [
         Flow(old, new, people, changes, version, old >= 0 and version in versions and old not in versions[version])
