@@ -27,7 +27,7 @@ WHERE segmentation = {segmentation:String} AND segment >= -1
 """
 #: The row without a kind is there as soon as somebody of the segment is in the sample.
 _VALUE = """
-SELECT kind, sampled_at, key, total, squares, people, sampled, total_all, people_all, sampled_all FROM segment_evidence
+SELECT kind, sampled, sampled_at, key, total, squares, people, total_all, people_all, sampled_all FROM segment_evidence
 WHERE segmentation = {segmentation:String} AND segment = {segment:Int64} AND kind IN ('', 'value') ORDER BY kind, key
 """
 _PEOPLE = """
@@ -118,6 +118,7 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
     by_kind: dict[str, list[Lift]] = defaultdict(list)
     for lift in segment_lifts(client, name, (*_KINDS, *_CLOCK, "content"), segment, _MIDDLE).get(segment, []):
         by_kind[lift.kind].append(lift)  # the surest first
+    sampled, sampled_at = next(((n, at) for kind, n, at, *_ in values if not kind), (0, None))
     top, middle = _content(client, by_kind["content"])
     hours, weekdays = (_clock(by_kind[kind], length) for kind, length in _CLOCK.items())
     return Card(
@@ -126,11 +127,11 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
         name=segment_names(client, name).get(segment, SegmentName("")),
         people=people,
         share=people / everybody,
-        sampled=next((sampled for kind, _, _, _, _, _, sampled, *_ in values if not kind), 0),
-        sampled_at=next((at for kind, at, *_ in values if not kind), None),
+        sampled=sampled,
+        sampled_at=sampled_at,
         trend=sizes_over_time(client, name, minutes=60),
         lifts=sorted((lift for kind in _KINDS for lift in by_kind[kind][:_MOST]), key=lambda lift: -lift.low),
-        value=[_figure(row) for kind, _, *row in values if kind],
+        value=[_figure(row) for row in values if row[0]],
         hours=hours,
         weekdays=weekdays,
         top_content=top,
@@ -139,9 +140,9 @@ def segment_card(client: Client, segment: int, segmentation: str = "") -> Card |
     )
 
 
-def _figure(row: Sequence[Any]) -> Figure:
+def _figure(row: tuple[Any, ...]) -> Figure:
     """Take recency and price over those who have one, the rest over all: who ordered nothing has 0 orders."""
-    key, total, squares, people, sampled, total_all, people_all, sampled_all = row
+    _, sampled, _, key, total, squares, people, total_all, people_all, sampled_all = row
     had = key in {"recency_days", "price"}
     n = people if had else sampled
     mean = total / n
