@@ -8,6 +8,7 @@ virtual cores' work; a page that the host must find first costs up to 17 us), an
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ENGINE_KEEPING_ENV", "KEEPING_ENV", "available_bytes", "keep_memory", "resident_bytes"]
+__all__ = ["ENGINE_KEEPING_ENV", "KEEPING_ENV", "available_bytes", "collect_seldom", "keep_memory", "resident_bytes"]
 
 #: For programs that aren't ours: the same by glibc's tunables.
 KEEPING_ENV = {
@@ -32,6 +33,10 @@ ENGINE_KEEPING_ENV = {"JE_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 _NEVER = 2**31 - 1
 _TOP_PAD_BYTES = 16 << 20
+
+#: New objects before the young ones are searched for cycles (Python: 700), and how many such searches before older ones
+#: and all of them are (10 and 10).
+_SELDOM = 100_000, 50, 100
 
 
 def resident_bytes(pid: int) -> int:
@@ -71,3 +76,13 @@ def keep_memory(reserve_bytes: int) -> None:
         mallopt(option, value)
     pa.set_memory_pool(pa.system_memory_pool())
     np.empty(reserve_bytes, np.uint8)[::4096] = 0
+
+
+def collect_seldom() -> None:
+    """Leave it to reference counts, nearly always, to let go of objects; what there is by now stays for good.
+
+    A stream makes and drops hundreds of thousands of objects that are in no cycle, and a profiler remembers as many
+    about ids: Python's own thresholds have them searched over and over (a quarter of a profiler's time, measured).
+    """
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)

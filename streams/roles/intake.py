@@ -6,7 +6,6 @@ nothing; readers use read_committed. While a transaction is on its way the next 
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -29,7 +28,7 @@ from streams.kafka import (
     producer_config,
     refuse_lost_place,
 )
-from streams.memory import keep_memory
+from streams.memory import collect_seldom, keep_memory
 from streams.polling import Poller
 from streams.roles._dead_letter_sink import DeadLetterSink
 from streams.settings import Settings
@@ -136,9 +135,7 @@ class Intake:
         )
         self._consumer.subscribe([self._topics.events], on_revoke=self._on_revoke, on_lost=self._on_revoke)
         self._poller = Poller(self._consumer)
-        # Batches make and drop hundreds of thousands of short-lived objects without cycles: let reference counts work.
-        gc.freeze()
-        gc.disable()
+        collect_seldom()
 
     def step(self) -> None:
         """Read a batch and take it apart while the one before is written; then send it on its way."""

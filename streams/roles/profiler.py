@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
-from streams.memory import keep_memory
+from streams.memory import collect_seldom, keep_memory
 from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
 from streams.roles._clicks import Clicks, Record
 from streams.roles._committing import Committing
@@ -63,6 +63,7 @@ def prepare() -> int:
     """
     keep_memory(_MEMORY_BYTES)
     warm_up()
+    collect_seldom()
     return _MEMORY_BYTES
 
 
