@@ -68,11 +68,6 @@ class ActivityRow:
     total: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     changed: bool = True
 
-    @property
-    def centroid(self) -> npt.NDArray[np.float32]:
-        """Mean vector of the active."""
-        return (self.total / max(self.vectors, 1)).astype(np.float32)
-
     def add(self, active: int, newcomers: int, total: npt.NDArray[np.float64], vectors: int) -> None:
         """Take some people in."""
         self.active += active

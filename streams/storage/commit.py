@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -268,20 +269,43 @@ def _other_people(n: int, others: Sequence[OtherSegments]) -> pa.Array:
 
 
 def _activity(n: int, part: PartitionCommit) -> pa.Array:
+    """Column by column: history that comes in at once has thousands of rows in a commit."""
     versions = {part.segmentation: part.model_version, **{o.segmentation: o.model_version for o in part.others}}
     said = part.activity
-    given: dict[str, Sequence[Any]] = {
+    given: dict[str, Any] = {
         "model_version": [versions[row.segmentation] for row in said],
         "interval_s": [part.interval_s] * len(said),
         "changed": [int(row.changed) for row in said],
-        **{name: [list(getattr(row, name).items()) for row in said] for name in ("inflow", "outflow", "by_model")},
+        "centroid": _centroids(said),
+        **{name: _flows([getattr(row, name) for row in said]) for name in ("inflow", "outflow", "by_model")},
     }
     columns = [given[name] if name in given else [getattr(row, name) for row in said] for name in _ACTIVITY]
     return _lists(_all_last(n, len(said)), _ACTIVITY, columns)
 
 
+def _centroids(said: Sequence[ActivityRow]) -> pa.Array:
+    """Return the mean vector of each row's people."""
+    sizes = np.array([len(row.total) for row in said], np.int64)
+    vectors = np.array([max(row.vectors, 1) for row in said], np.int64)
+    means = np.concatenate([row.total for row in said] or [np.empty(0)]) / np.repeat(vectors, sizes)
+    return pa.ListArray.from_arrays(_starts(sizes), means.astype(np.float32))
+
+
+def _flows(flows: Sequence[Mapping[int, int]]) -> pa.Array:
+    keys = pa.array(list(chain.from_iterable(flows)), pa.int64())
+    people = pa.array(list(chain.from_iterable(flow.values() for flow in flows)), pa.uint64())
+    return pa.MapArray.from_arrays(_starts(np.array(list(map(len, flows)), np.int64)), keys, people)
+
+
+def _starts(sizes: npt.NDArray[np.int64]) -> pa.Array:
+    return pa.array(np.append(0, np.cumsum(sizes)), pa.int32())
+
+
 def _lists(offsets: pa.Array, kinds: Mapping[str, pa.DataType], columns: Sequence[Any]) -> pa.Array:
-    fields = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    fields = [
+        column if isinstance(column, pa.Array) else pa.array(column, kind)
+        for column, kind in zip(columns, kinds.values(), strict=True)
+    ]
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(fields, list(kinds)))
 
 
