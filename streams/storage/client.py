@@ -21,6 +21,9 @@ COMMIT_SETTINGS: dict[str, Any] = {
     "min_insert_block_size_rows": 5_000_000,
     "max_insert_block_size": 5_000_000,
     "min_insert_block_size_bytes": 0,
+    # Every row of a block has a key of its own, in the table and in all that hangs on it: there is nothing to replace
+    # in it yet, and to look for that takes a quarter of an insert (.44 s against .32, 10,500 people).
+    "optimize_on_insert": 0,
     # On replicated tables a commit counts once a majority holds it, one after the other; elsewhere these do nothing.
     "insert_quorum": "auto",
     "insert_quorum_parallel": 0,
