@@ -31,6 +31,8 @@ class Poller:
     ----------
     consumer : Consumer
         Subscribed or assigned; who calls it otherwise (commits, positions) may go on doing so.
+    fill_s : float
+        How long a batch that is smaller than asked for waits for more: 0 where each message is work enough.
 
     Notes
     -----
@@ -38,8 +40,8 @@ class Poller:
     would throw away, with the next pause, an answer that is still on its way.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Consumer, fill_s: float = _FILL_S) -> None:
+        self._consumer, self._fill_s = consumer, fill_s
         self._ended: dict[tuple[str, int], int] = {}
         self._looked_at = 0.0
         self._resumed = False  # and nothing has come since
@@ -65,8 +67,9 @@ class Poller:
             self._resumed = False
             messages += self._consumer.consume(count - 1, 0)
             self._note(messages)
-            if len(messages) < count and wait_s > 0 and not self._all_ended():
-                more = self._consumer.consume(count - len(messages), min(wait_s, _FILL_S))
+            fill_s = min(wait_s, self._fill_s)
+            if len(messages) < count and fill_s > 0 and not self._all_ended():
+                more = self._consumer.consume(count - len(messages), fill_s)
                 self._note(more)
                 messages += more
         return messages

@@ -14,10 +14,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SOURCES_HEADER", "Applied", "decode_sources", "encode_sources"]
+__all__ = ["MORE_HEADER", "SOURCES_HEADER", "Applied", "decode_sources", "encode_sources"]
 
 #: Name of the header of a transaction's last block in a partition.
 SOURCES_HEADER = "userprism-sources"
+#: Name of another one of the same blocks, there when many more events wait: the next transaction comes soon.
+MORE_HEADER = "userprism-more"
 
 
 def encode_sources(next_offsets: Mapping[int, int]) -> bytes:

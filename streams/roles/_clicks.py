@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.contract.control import CONTROL_HEADER
-from streams.contract.marks import SOURCES_HEADER, decode_sources
+from streams.contract.marks import MORE_HEADER, SOURCES_HEADER, decode_sources
 from streams.errors import LeaseLostError, StateError, UnavailableError
 from streams.kafka import consumer_config, headers_of, place_of, refuse_lost_place
 from streams.polling import Poller
@@ -32,7 +32,10 @@ _METADATA_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka message of the topic: a block of events, or a control record, whose `control` says of which kind."""
+    """One Kafka message of the topic: a block of events, or a control record, whose `control` says of which kind.
+
+    `sources` and `more` are said by the last block of a transaction of intake in a partition (`streams.contract.marks`).
+    """
 
     partition: int
     offset: int
@@ -40,6 +43,7 @@ class Record:
     value: bytes
     control: bytes = b""
     sources: Mapping[int, int] = field(default_factory=dict)
+    more: bool = False
 
 
 class Clicks:
@@ -76,7 +80,7 @@ class Clicks:
                 **{"enable.partition.eof": True},
             )
         )
-        self._poller = Poller(self._consumer)
+        self._poller = Poller(self._consumer, fill_s=0.0)  # a block is thousands of events
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -126,6 +130,7 @@ class Clicks:
                         Record(
                             place.partition, place.offset, message.timestamp()[1] * 1000, value,
                             headers.get(CONTROL_HEADER) or b"", decode_sources(sources) if sources else {},
+                            MORE_HEADER in headers,
                         )
                     )  # fmt: skip
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from streams.roles._clicks import Record
 from streams.roles._partition import Partition
 
 __all__ = ["Pace"]
@@ -13,6 +14,8 @@ __all__ = ["Pace"]
 _MAX_DIRTY_ROWS = 30_000
 #: The log counts as read when its end was seen and nothing has come for this long; commits don't wait any longer then.
 _QUIET_S = 0.15
+#: And for this long when intake has said that more is to come: a transaction of it may take longer than that.
+_QUIET_BEFORE_MORE_S = 1.0
 #: When its end was seen and nothing has come for this long, half of a commit's interval is enough.
 _PAUSE_S = 0.05
 #: People are looked at again for newly known content at most this often, and less often while clicks are behind.
@@ -22,9 +25,9 @@ _BEHIND_S = 0.5
 _PATIENCE_S = 10.0
 #: Fits may take this share of the time while events come; the first is due within seconds of the first event.
 _SHARE_FOR_FITS = 0.1
-#: What is read in a backlog is older than this when it is read: nobody gains by commits that come more often, and fewer
-#: of them write the same people less often. A stream that is hardly kept up with is no backlog: it is to stay fresh.
-_COMMIT_BEHIND_S = 4.0
+#: What is read in a backlog, ours or intake's, is older than this when it is read: nobody gains by commits that come more
+#: often than so, and fewer of them write the same people less often.
+_BACKLOG_S = 4.0
 
 
 class Pace:
@@ -42,27 +45,32 @@ class Pace:
         self._interval_s, self._at_end = commit_interval_s, at_end
         self._committed_at = self._read_at = self._relabelled_at = self._fitted_at = self._ended_at = time.monotonic()
         self._fit_from = self._changed_at = 0.0
-        self._restored = False
+        self._begun = self._succeeds = self._more = False
 
-    def has_restored(self) -> None:
-        """Note that a partition has been taken up."""
-        self._restored = True
+    def has_taken_up(self, *, held: bool) -> None:
+        """Note that a partition has been taken up, and whether something of it was stored."""
+        self._begun = False
+        self._succeeds |= held
 
     def has_changed(self) -> None:
         """Note the first change since the last commit."""
         self._changed_at = time.monotonic()
 
-    def has_polled(self, *, some: bool) -> None:
-        """Note that the log was asked, and whether it had something."""
-        if some:
+    def has_polled(self, records: Sequence[Record]) -> None:
+        """Note that the log was asked, and what it had."""
+        if records:
             self._read_at = time.monotonic()
+        told = [record for record in records if record.sources]
+        if told:
+            self._more = max(told, key=lambda record: record.record_time_us).more
         if self._at_end():
             self._ended_at = time.monotonic()
 
     def has_committed(self, *, some: bool) -> None:
         """Note that a commit has begun, and whether it has something to say."""
         self._committed_at = time.monotonic()
-        self._restored = self._restored and not some
+        self._begun |= some
+        self._succeeds &= not some
 
     def has_looked_again(self) -> None:
         """Note that people were looked at again for newly known content."""
@@ -76,7 +84,7 @@ class Pace:
     @property
     def log_read(self) -> bool:
         """Whether the log's end was seen and nothing comes any more."""
-        return self._quiet_for(_QUIET_S)
+        return self._quiet_for(_QUIET_BEFORE_MORE_S if self._more else _QUIET_S)
 
     @property
     def may_look_again(self) -> bool:
@@ -99,13 +107,13 @@ class Pace:
             return True
         if on_its_way or not changed:
             return False
-        if self._restored:  # a successor shows at once that it is there
+        backlog = _age_s(changed) > _BACKLOG_S
+        if not self._begun and (self._succeeds or not backlog):  # whoever comes shows at once that they are there
             return True
-        interval_s = self._interval_s
-        if self._behind and _age_s(changed) > _COMMIT_BEHIND_S:
-            interval_s = max(interval_s, _COMMIT_BEHIND_S)
+        interval_s = max(self._interval_s, _BACKLOG_S) if backlog else self._interval_s
         waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
-        return waited_s >= interval_s or self.log_read or (self._quiet_for(_PAUSE_S) and waited_s >= interval_s / 2)
+        pauses = self._quiet_for(_PAUSE_S) and not (backlog and self._more)
+        return waited_s >= interval_s or self.log_read or (pauses and waited_s >= interval_s / 2)
 
     @property
     def _behind(self) -> bool:

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, encode_content
 from streams.contract.emails import without_emails
-from streams.contract.marks import SOURCES_HEADER, Applied, encode_sources
+from streams.contract.marks import MORE_HEADER, SOURCES_HEADER, Applied, encode_sources
 from streams.errors import AlreadyRunningError, UnavailableError, UserprismError
 from streams.kafka import (
     PADDING_HEADER,
@@ -47,6 +47,8 @@ _RETRY_S = 0.2
 #: No step takes so long, each call in it has an end of its own. But `send_offsets_to_transaction` was seen not to come
 #: back when a broker had been frozen for a minute (librdkafka, issue 5456): nobody read events any more.
 _STUCK_S = 60.0
+#: When so much of a batch is to come it says so: whoever reads its blocks then takes no pause for the end.
+_MORE = 0.1
 #: What it holds under load: events that were fetched, a batch taken apart, another on its way.
 _MEMORY_BYTES = 224 << 20
 
@@ -57,6 +59,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     settings.require_clickhouse()
     keep_memory(_MEMORY_BYTES)
     warm_up()
+    collect_seldom()
     intake = Intake(settings)
     sink = DeadLetterSink(settings)
     sink.start()
@@ -135,7 +138,6 @@ class Intake:
         )
         self._consumer.subscribe([self._topics.events], on_revoke=self._on_revoke, on_lost=self._on_revoke)
         self._poller = Poller(self._consumer)
-        collect_seldom()
 
     def step(self) -> None:
         """Read a batch and take it apart while the one before is written; then send it on its way."""
@@ -159,7 +161,8 @@ class Intake:
             self._contract.forget(result)
             return
         member = self._consumer.consumer_group_metadata()
-        self._writing = result, self._writer.submit(self._write, result, positions, member)
+        more = self._poller.behind() > _MORE * self._settings.intake.batch_events
+        self._writing = result, self._writer.submit(self._write, result, positions, member, more)
         self._report(idle=False)
 
     def close(self) -> None:
@@ -195,14 +198,16 @@ class Intake:
     def _positions(self) -> list[TopicPartition]:
         return [entry for entry in self._consumer.position(self._consumer.assignment()) if entry.offset >= 0]
 
-    def _write(self, result: Result, positions: list[TopicPartition], member: Any) -> None:
+    def _write(self, result: Result, positions: list[TopicPartition], member: Any, more: bool) -> None:
         """Put everything that a batch became into one transaction, with how far it read; runs beside the next batch."""
         producer, topics = self._producer, self._topics
         producer.begin_transaction()
-        sources = encode_sources({entry.partition: entry.offset for entry in positions})
+        marks = [(SOURCES_HEADER, encode_sources({entry.partition: entry.offset for entry in positions}))]
+        if more:
+            marks.append((MORE_HEADER, b""))
         last = {partition: number for number, (partition, _) in enumerate(result.blocks)}
         for number, (partition, block) in enumerate(result.blocks):
-            headers = [(SOURCES_HEADER, sources)] if last[partition] == number else None
+            headers = marks if last[partition] == number else None
             produce(producer, topics.clicks, block, partition=partition, headers=headers)
         for letter in result.dead_letters:
             produce(producer, topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())

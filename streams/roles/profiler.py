@@ -269,7 +269,7 @@ class Profiler:
             raise StateError(msg)
         partition = Partition(number, self._layout, self._settings, stored)
         self._partitions[number] = partition
-        self._pace.has_restored()
+        self._pace.has_taken_up(held=stored.version > 0)
         self._arranged = False
         log.info("partition %d: %d people, from offset %d", number, partition.state.people, partition.next_offset)
         return max(partition.start_offset, low)
@@ -294,7 +294,7 @@ class Profiler:
                     self._poison.refuse(record, error)
                     partition.pass_over(record)
                 self._at("between records")
-        self._pace.has_polled(some=bool(records))
+        self._pace.has_polled(records)
 
     def _observe(self) -> None:
         """Learn from the people who came, and label them: many at once, or before a commit says who is where."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 
 from streams.contract import decode_block
 from streams.contract.emails import hash_of_email
+from streams.contract.marks import MORE_HEADER, SOURCES_HEADER, decode_sources
 from streams.kafka import headers_of, produce, producer_config
 from streams.records import records_until_end
 from streams.roles.intake import Intake
@@ -45,10 +45,31 @@ def test_what_counts_already_is_left_out_and_nothing_else(ready: Settings) -> No
             for name in decode_block(message.value() or b"").person.values.to_pylist()
         ]
     intake.close()
-    gc.enable()  # intake is made for a process of its own
-    gc.unfreeze()
 
     assert sorted(people) == sorted(f"u{number}" for number in range(COUNTED, EVENTS))
+
+
+def test_blocks_say_whether_many_more_events_wait(ready: Settings) -> None:
+    settings = replace(ready, intake=replace(ready.intake, batch_events=100))
+    producer = Producer(producer_config(settings))
+    for number in range(3 * 100 + 5):
+        event = {"type": "page", "userId": f"u{number}", "timestamp": "2026-01-01T00:00:00Z"}
+        produce(producer, settings.kafka.topics.events, json.dumps(event).encode(), partition=0)
+    assert producer.flush(10) == 0
+    intake = Intake(settings)
+    said: dict[int, set[bool]] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while max(said, default=0) < 3 * 100 + 5 and time.monotonic() < deadline:
+        for _ in range(10):
+            intake.step()
+        for message in records_until_end(settings, settings.kafka.topics.clicks):
+            headers = dict(headers_of(message))
+            read_to = decode_sources(headers[SOURCES_HEADER] or b"")[0]
+            said.setdefault(read_to, set()).add(MORE_HEADER in headers)
+    intake.close()
+
+    assert said == {read_to: {3 * 100 + 5 - read_to > 10} for read_to in said}
+    assert min(said) <= 100, "the first batch has a hundred events at most, and more wait"
 
 
 def test_no_address_is_stored_anywhere_when_addresses_are_identifiers(settings: Settings) -> None:
@@ -74,7 +95,6 @@ def test_no_address_is_stored_anywhere_when_addresses_are_identifiers(settings: 
         for _ in range(10):
             intake.step()
     intake.close()
-    gc.enable()
     profiler = Profiler(settings)
     query = "SELECT profile_id, event_count FROM current_profiles ORDER BY ALL"
     wanted = [("ann", 3), (hash_of_email(address), 1)]
