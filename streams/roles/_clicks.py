@@ -34,7 +34,7 @@ _METADATA_S = 10.0
 class Record:
     """One Kafka message of the topic: a block of events, or a control record, whose `control` says of which kind.
 
-    `sources` and `more` are said by the last block of a transaction of intake in a partition (`streams.contract.marks`).
+    `sources` and `more` are what the last block of a transaction says in a partition (`streams.contract.marks`).
     """
 
     partition: int

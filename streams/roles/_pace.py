@@ -25,8 +25,8 @@ _BEHIND_S = 0.5
 _PATIENCE_S = 10.0
 #: Fits may take this share of the time while events come; the first is due within seconds of the first event.
 _SHARE_FOR_FITS = 0.1
-#: What is read in a backlog, ours or intake's, is older than this when it is read: nobody gains by commits that come more
-#: often than so, and fewer of them write the same people less often.
+#: What is read in a backlog, ours or intake's, is older than this when it is read: nobody gains by commits that come
+#: more often than so, and fewer of them write the same people less often.
 _BACKLOG_S = 4.0
 
 
