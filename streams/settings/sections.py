@@ -107,7 +107,7 @@ class ProfilerSettings(_Section, frozen=True):
 
     instance_id: str = "profiler-0"
     #: a commit writes each person who came since the last one: half as many commits, nearly half as many rows
-    commit_interval_ms: int = 2_000
+    commit_interval_ms: int = 1_500
     lease_margin_ms: int = 2_000
     #: a block that can't be read: stop until somebody has looked, or set it aside as a dead letter that counts nowhere
     corrupt_blocks: Literal["stop", "dead_letter"] = "stop"
