@@ -29,6 +29,8 @@ Rows = npt.NDArray[np.int32]
 
 #: Above this age a commit's freshness is kept in whole seconds, below it in steps of 10 ms: the histogram stays small.
 _COARSE_AGE_MS = 10_000
+#: So many changed people are counted without looking for repeats.
+_FEW = 20_000
 #: What the table can hold: 49 days, and clocks are wrong by more than that.
 _OLDEST_MS = 0xFFFFFFFF
 
@@ -138,8 +140,10 @@ class Partition:
 
     @property
     def dirty_rows(self) -> int:
-        """How many rows a commit would have, people counted with repeats (an upper bound), and lines about links."""
-        return sum(len(rows) for rows in self._dirty) + self._identities.links
+        """How many rows a commit would have, and lines about links; people count with repeats while those are few."""
+        if sum(map(len, self._dirty)) > _FEW:
+            self._dirty = [np.unique(np.concatenate(self._dirty))]
+        return sum(map(len, self._dirty)) + self._identities.links
 
     @property
     def unobserved_rows(self) -> int:
