@@ -23,10 +23,11 @@ from ._distances import (
     Floats,
     Ints,
     Vectors,
-    distance,
     exact_nearest,
-    nearest,
+    only_within,
     products,
+    reach,
+    score,
     squares,
 )
 
@@ -50,7 +51,9 @@ def predict_rows(X: Vectors, C: Floats, order: Ints, power: float, labels: Ints)
     for i in range(n):
         for j in range(d):
             x[j] = X[i, j]
-        labels[i] = nearest(x, C, order, power, scores)
+        limit = reach(score(x, C, scores), d)
+        c = only_within(scores, limit)
+        labels[i] = c if c >= 0 else exact_nearest(x, C, order, power, scores, limit)
 
 
 @njit(cache=True)
@@ -80,7 +83,10 @@ def learn_rows(
     for i in range(n):
         for j in range(d):
             x[j] = X[i, j]
-        c = nearest(x, C, order, power, scores)
+        limit = reach(score(x, C, scores), d)
+        c = only_within(scores, limit)
+        if c < 0:
+            c = exact_nearest(x, C, order, power, scores, limit)
         labels[i] = c
         counts[c] += 1
         step = rates[c]
@@ -113,28 +119,21 @@ def _bounds(dots: Floats, x2: float, c2: Floats, moved: Floats, slack: float, lo
     return least
 
 
-@njit(cache=True)
-def _nearest_within(
-    x: Floats, C: Floats, order: Ints, power: float, lower: Floats, upper: float, scores: Floats
-) -> tuple[int, float]:
-    """Nearest centre, and its squared distance, among those whose lower bound is within the least upper bound."""
+@njit(cache=True, fastmath=SCORES | {"nnan"})
+def _score_within(x: Floats, C: Floats, lower: Floats, upper: float, scores: Floats) -> float:
+    """`score` where the lower bound is within the least upper bound; the others are infinitely far."""
     k, d = C.shape
-    best = -1
     least = np.inf
     for c in range(k):
-        scores[c] = np.inf
+        s = np.inf
         if lower[c] <= upper:
-            scores[c] = distance(x, C, c)
-            if scores[c] < least:
-                best = c
-                least = scores[c]
-    limit = least * (1.0 + 4.0 * (d + 8) * EPSILON) + TINY
-    near = 0
-    for c in range(k):
-        near += scores[c] <= limit
-    if near > 1:
-        best = exact_nearest(x, C, order, power, scores, limit)
-    return best, scores[best]
+            s = 0.0
+            for j in range(d):
+                t = x[j] - C[c, j]
+                s += t * t
+        scores[c] = s
+        least = s if s < least else least
+    return least
 
 
 @njit(cache=True)
@@ -175,7 +174,11 @@ def learn_blocked(
             x = B[i]
             size = math.sqrt(x2[i]) + furthest + moved.max()
             upper = _bounds(dots[i], x2[i], c2, moved, rounding * size * size + TINY, lower)
-            c, squared = _nearest_within(x, C, order, power, lower, upper, scores)
+            limit = reach(_score_within(x, C, lower, upper, scores), d)
+            c = only_within(scores, limit)
+            if c < 0:
+                c = exact_nearest(x, C, order, power, scores, limit)
+            squared = scores[c]
             labels[start + i] = c
             counts[c] += 1
             step = rates[c]
@@ -214,4 +217,7 @@ def predict_blocked(X: Vectors, C: Floats, order: Ints, power: float, labels: In
         for i in range(rows):
             size = math.sqrt(x2[i]) + furthest
             upper = _bounds(dots[i], x2[i], c2, moved, rounding * size * size + TINY, lower)
-            labels[start + i], _ = _nearest_within(B[i], C, order, power, lower, upper, scores)
+            x = B[i]
+            limit = reach(_score_within(x, C, lower, upper, scores), d)
+            c = only_within(scores, limit)
+            labels[start + i] = c if c >= 0 else exact_nearest(x, C, order, power, scores, limit)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from ._arrays import as_block, read_only, refuse_unusable
-from ._distances import POWER, Floats, Ints, Vectors, nearest
+from ._distances import POWER, Floats, Ints, Vectors, exact_nearest, only_within, reach, score
 from .errors import ShapeError
 from .kmeans import UNASSIGNED
 
@@ -250,7 +250,10 @@ def _stabilise_rows(
         if k:
             for j in range(d):
                 x[j] = smooth[r, j]
-            best = nearest(x, C, order, power, scores)
+            limit = reach(score(x, C, scores), d)
+            best = only_within(scores, limit)
+            if best < 0:
+                best = exact_nearest(x, C, order, power, scores, limit)
             present = -1
             for c in range(k):
                 if ids[c] == labels[r]:

@@ -97,6 +97,24 @@ def test_rounding_decides_as_river_rounds() -> None:
         assert ours.predict_many(np.zeros((1, 12)))[0] == river.predict_one(dict.fromkeys(range(12), 0.0))
 
 
+@settings(deadline=None)
+@given(st.integers(1, 21), st.integers(1, 19), st.integers(0, 99), st.booleans())
+def test_which_centres_may_be_nearest(k: int, d: int, seed: int, ties: bool) -> None:
+    """For any k and d: the least score is that of all, and the only centre near it is found, unless there are more."""
+    random = np.random.default_rng(seed)
+    x, centers, scores = random.normal(size=d), random.normal(size=(k, d)), np.full(k, np.nan)
+    if ties:
+        centers[random.integers(k)] = centers[random.integers(k)]
+    least = _distances.score(x, centers, scores)
+    expected = ((x - centers) ** 2).sum(axis=1)
+    assert scores == pytest.approx(expected, rel=1e-14)
+    assert least == scores.min()
+    limit = _distances.reach(least, d)
+    near = np.flatnonzero(scores <= limit)
+    assert least < limit < least * (1 + 1e-13)
+    assert _distances.only_within(scores, limit) == (near[0] if len(near) == 1 else -1)
+
+
 def neumaier(terms: list[float]) -> float:
     """Sum as Python's own sum() does from 3.12 on (bltinmodule.c)."""
     total = lost = 0.0
