@@ -10,6 +10,10 @@ are done otherwise without another result:
   falls, so what the last clean-up would have left had passed all those before.
 
 All kernels are in this file because numba's on-disk cache notices only changes of the file a function stands in.
+
+numba counts references to arrays: two atomic operations for each view of a row, and for each array that is given to a
+function with several ends or with calls. They took half of a small event's time, so what runs for every event takes
+whole arrays and the numbers of rows, and has one end.
 """
 
 from __future__ import annotations
@@ -41,52 +45,51 @@ REMEMBERED = 1_024  # events; most fading is over a few, and a power costs as mu
 
 
 @njit(cache=True, fastmath=SCORES)
-def _score(a: Floats, b: Floats) -> float:
+def _score(A: Floats, a: int, B: Floats, b: int) -> float:
+    """Squared distance of row a of A and row b of B but for rounding."""
     s = 0.0
-    for j in range(a.shape[0]):
-        t = a[j] - b[j]
+    for j in range(A.shape[1]):
+        t = A[a, j] - B[b, j]
         s += t * t
     return s
 
 
 @njit(cache=True, fastmath=SCORES)
 def _scores(x: Floats, centers: Floats, m: int, out: Floats) -> None:
-    """Squared distances to the first m centres; four at a time, as k-means does."""
-    d = x.shape[0]
+    """Squared distances of a vector (1, d) to the first m centres; four at a time, as k-means does."""
+    d = x.shape[1]
     for c in range(0, m - 3, 4):
         s0 = s1 = s2 = s3 = 0.0
         for j in range(d):
-            t = x[j] - centers[c, j]
+            t = x[0, j] - centers[c, j]
             s0 += t * t
-            t = x[j] - centers[c + 1, j]
+            t = x[0, j] - centers[c + 1, j]
             s1 += t * t
-            t = x[j] - centers[c + 2, j]
+            t = x[0, j] - centers[c + 2, j]
             s2 += t * t
-            t = x[j] - centers[c + 3, j]
+            t = x[0, j] - centers[c + 3, j]
             s3 += t * t
         out[c], out[c + 1], out[c + 2], out[c + 3] = s0, s1, s2, s3
     for c in range(m - m % 4, m):
-        out[c] = _score(x, centers[c])
+        out[c] = _score(x, 0, centers, c)
 
 
 @njit(cache=True)
-def _distance(a: Floats, b: Floats) -> float:
+def _distance(A: Floats, a: int, B: Floats, b: int) -> float:
     """River's euclidean distance of two dicts with the same keys, bit for bit."""
     s = 0.0
-    for j in range(a.shape[0]):
-        t = a[j] - b[j]
+    for j in range(A.shape[1]):
+        t = A[a, j] - B[b, j]
         s += t * t
     return math.sqrt(s)
 
 
 @njit(cache=True)
-def _within(score: float, a: Floats, b: Floats, radius: float) -> bool:
-    """Whether River's distance is less than `radius`; `score` is their squared distance but for rounding."""
+def _bounds(radius: float, d: int) -> tuple[float, float]:
+    """Score up to which a distance is surely less than `radius`, and score from which on it surely isn't."""
     square = radius * radius
-    slack = 4.0 * (a.shape[0] + 8) * EPSILON * square + TINY
-    if score > square + slack:
-        return False
-    return score < square - slack or _distance(a, b) < radius
+    slack = 4.0 * (d + 8) * EPSILON * square + TINY
+    return square - slack, square + slack
 
 
 @njit(cache=True)
@@ -104,28 +107,15 @@ def _slot(a: int, b: int, pair_a: Ints, pair_b: Ints) -> int:
 @njit(cache=True)
 def _faded(value: float, since: int, now: int, rule: Floats) -> float:
     events = now - since
-    if 0 <= events < len(rule) - FADES:
-        return float(value * rule[FADES + events])
-    return float(value * math.pow(rule[BASE], -rule[FADING] * events))
+    known = 0 <= events < len(rule) - FADES
+    return value * (rule[FADES + events] if known else math.pow(rule[BASE], -rule[FADING] * events))
 
 
 @njit(cache=True)
-def _share(
-    a: int, b: int, pair_a: Ints, pair_b: Ints, shared: Floats, shared_at: Ints, state: Ints, rule: Floats
-) -> None:
-    """Count an event that fell into both micro-clusters."""
-    at = _slot(a, b, pair_a, pair_b)
-    if pair_a[at] == FREE:
-        pair_a[at], pair_b[at] = a, b
-        shared[at] = 1.0
-        state[PAIRS] += 1
-    else:
-        least = rule[OVERLAP] * rule[WEAK]
-        value = _faded(shared[at], shared_at[at], state[TIME], rule)
-        if value < least and _faded(shared[at], shared_at[at], state[CLEANED], rule) < least:
-            value = 0.0  # the last clean-up had found it too weak
-        shared[at] = value + 1.0
-    shared_at[at] = state[TIME]
+def remember_fades(rule: Floats) -> None:
+    """Fill in what is left after 0, 1, 2, ... events."""
+    for events in range(len(rule) - FADES):
+        rule[FADES + events] = math.pow(rule[BASE], -rule[FADING] * events)
 
 
 @njit(cache=True)
@@ -151,20 +141,22 @@ ID, NUMBER, UPDATED, CHECK, SEGMENT = range(5)
 
 
 @njit(cache=True)
-def _clean(centers: Floats, weights: Floats, micro: Ints, state: Ints, rule: Floats) -> None:
-    """Remove the micro-clusters that are too weak, in one pass."""
+def _clean(centers: Floats, weights: Floats, micro: Ints, state: Ints, rule: Floats) -> int:
+    """Remove the micro-clusters that are too weak, in one pass; return the event before which no other can be."""
     now = state[TIME]
-    state[CLEANED] = now
+    first = FOREVER
     kept = 0
     for i in range(state[MICROS]):
         if micro[CHECK, i] <= now:
             if _faded(weights[i], micro[UPDATED, i], now, rule) < rule[WEAK]:
                 continue
             micro[CHECK, i] = _earliest_weak(weights[i], micro[UPDATED, i], rule)
+        first = min(first, micro[CHECK, i])
         if kept < i:
             _move(i, kept, centers, weights, micro)
         kept += 1
     state[MICROS] = kept
+    return first
 
 
 @njit(cache=True)
@@ -207,21 +199,30 @@ def learn_rows(
     nothing of that row has been learned. `most` micro-clusters are the most there may be: then the weakest gives way.
     """
     n, d = X.shape
-    x = np.empty(d)
-    near = np.empty(len(weights), np.int64)
+    x = np.empty((1, d))
+    near = np.empty(len(weights) + 1, np.int64)  # one more: the place after the last is written to as well
     old = np.empty((16, d))
     scores = np.empty(len(weights))
-    beyond = 1.001 * rule[RADIUS] * rule[RADIUS]
+    radius = rule[RADIUS]
+    inside, outside = _bounds(radius, d)
+    faint = rule[OVERLAP] * rule[WEAK]
+    gap = int(rule[GAP])
+    first = state[TIME]  # before this event no micro-cluster is too weak; unknown yet
     patience = _earliest_weak(1.0, 0, rule)  # a weight is at least 1 when it was just updated
     for i in range(start, n):
         for j in range(d):
-            x[j] = X[i, j]
+            x[0, j] = X[i, j]
         count = 0
         label = NOISE
         least = np.inf
         _scores(x, centers, state[MICROS], scores)
-        for c in range(state[MICROS]):
-            if scores[c] <= beyond and _within(scores[c], x, centers[c], rule[RADIUS]):
+        maybe = 0
+        for c in range(state[MICROS]):  # without branches: which are near can't be foretold
+            near[maybe] = c
+            maybe += scores[c] <= outside
+        for a in range(maybe):
+            c = near[a]
+            if scores[c] < inside or _distance(x, 0, centers, c) < radius:
                 near[count] = c
                 count += 1
                 if micro[SEGMENT, c] != NOISE and scores[c] < least:
@@ -234,12 +235,14 @@ def learn_rows(
             place = state[MICROS]
             if place == len(weights):
                 return i
-            centers[place] = x
+            for j in range(d):
+                centers[place, j] = x[0, j]
             weights[place] = 1.0
             micro[ID, place] = micro[ID, place - 1] + 1 if place else 0
             micro[NUMBER, place] = state[SERIAL]
             micro[UPDATED, place] = now
             micro[CHECK, place] = now + patience
+            first = min(first, micro[CHECK, place])
             micro[SEGMENT, place] = NOISE
             state[MICROS] += 1
             state[SERIAL] += 1
@@ -249,31 +252,45 @@ def learn_rows(
                 return i
             if count > len(old):
                 old = np.empty((2 * count, d))
-            sigma = rule[RADIUS] / 3
+            sigma = radius / 3
             for a in range(count):
                 c = near[a]
                 weights[c] = _faded(weights[c], micro[UPDATED, c], now, rule) + 1.0
-                distance = _distance(x, centers[c])
+                distance = _distance(x, 0, centers, c)
                 h = math.exp(-(distance * distance) / (2 * (sigma * sigma)))
                 for j in range(d):
                     old[a, j] = centers[c, j]
-                    centers[c, j] = old[a, j] + h * (x[j] - old[a, j])
+                    centers[c, j] = old[a, j] + h * (x[0, j] - old[a, j])
                 micro[UPDATED, c] = now
-                micro[CHECK, c] = now + patience
+                micro[CHECK, c] = max(micro[CHECK, c], now + patience)  # an update makes it only stronger
                 for b in range(a + 1, count):
-                    _share(
-                        micro[NUMBER, c], micro[NUMBER, near[b]], pair_a, pair_b, shared, shared_at, state, rule,
-                    )  # fmt: skip
+                    one, other = micro[NUMBER, c], micro[NUMBER, near[b]]
+                    slot = _slot(one, other, pair_a, pair_b)
+                    if pair_a[slot] == FREE:
+                        pair_a[slot], pair_b[slot] = one, other
+                        shared[slot] = 1.0
+                        state[PAIRS] += 1
+                    else:
+                        density, since = shared[slot], shared_at[slot]
+                        left = _faded(density, since, now, rule)
+                        if left < faint and _faded(density, since, state[CLEANED], rule) < faint:
+                            left = 0.0  # the last clean-up had found it too weak
+                        shared[slot] = left + 1.0
+                    shared_at[slot] = now
             for a in range(count):
                 for b in range(a + 1, count):
-                    one, other = centers[near[a]], centers[near[b]]
-                    if _within(_score(one, other), one, other, rule[RADIUS]):
-                        one[:] = old[a]
-                        other[:] = old[b]
+                    one, other = near[a], near[b]
+                    s = _score(centers, one, centers, other)
+                    if s <= outside and (s < inside or _distance(centers, one, centers, other) < radius):
+                        for j in range(d):
+                            centers[one, j] = old[a, j]
+                            centers[other, j] = old[b, j]
         labels[i] = label
         state[TIME] = now + 1
-        if state[TIME] % int(rule[GAP]) == 0:
-            _clean(centers, weights, micro, state, rule)
+        if state[TIME] % gap == 0:
+            state[CLEANED] = state[TIME]
+            if first <= state[TIME]:
+                first = _clean(centers, weights, micro, state, rule)
     return int(n)
 
 
@@ -281,16 +298,18 @@ def learn_rows(
 def predict_rows(X: Vectors, centers: Floats, segments: Ints, radius: float, labels: Ints) -> None:
     """Segment of the nearest micro-cluster that has one and lies within the radius, else noise."""
     n, d = X.shape
-    x = np.empty(d)
+    x = np.empty((1, d))
     scores = np.empty(len(segments))
+    inside, outside = _bounds(radius, d)
     for i in range(n):
         for j in range(d):
-            x[j] = X[i, j]
+            x[0, j] = X[i, j]
         labels[i] = NOISE
         least = np.inf
         _scores(x, centers, len(segments), scores)
         for c in range(len(segments)):
-            if scores[c] < least and segments[c] != NOISE and _within(scores[c], x, centers[c], radius):
+            nearer = scores[c] < least and segments[c] != NOISE and scores[c] <= outside
+            if nearer and (scores[c] < inside or _distance(x, 0, centers, c) < radius):
                 least, labels[i] = scores[c], segments[c]
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from river import base
 
 from . import _dbstream
-from ._dbstream import EVICTED, FREE, ID, MICROS, NUMBER, PAIRS, SEGMENT, TIME, UPDATED, WANTED
+from ._dbstream import EVICTED, FADES, FREE, ID, MICROS, NUMBER, PAIRS, REMEMBERED, SEGMENT, TIME, UPDATED, WANTED
 from ._features import Features
 from ._macro import Transition
 
@@ -56,10 +56,9 @@ class DensityState(base.Clusterer):
         self.recluster_every = recluster_every
         self.max_micro_clusters = max_micro_clusters
         weak = 2 ** (-fading_factor * cleanup_interval)
-        fades = [2 ** (-fading_factor * events) for events in range(_dbstream.REMEMBERED)]
-        self._rule = np.array(
-            [clustering_threshold, fading_factor, cleanup_interval, intersection_factor, weak, 2.0, *fades], np.float64
-        )
+        self._rule = np.zeros(FADES + REMEMBERED)
+        self._rule[:FADES] = clustering_threshold, fading_factor, cleanup_interval, intersection_factor, weak, 2.0
+        _dbstream.remember_fades(self._rule)
         self._features = Features()
         self._state = np.zeros(7, np.int64)
         self._centers: Floats

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits, load_wine, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from online_models import DBSTREAM, NotFiniteError, ShapeError, SnapshotError, Transition
-from online_models._dbstream import components
+from online_models._dbstream import FADES, REMEMBERED, components
 
 from .test_adaptive import CORNERS, blobs
 
@@ -96,6 +96,26 @@ def test_micro_clusters_of_small_streams(
     for part in np.split(vectors, [n // 3]):
         ours.learn_many(part)
     assert our_micros(ours) == river_micros(river_learned(vectors, **parameters))
+
+
+@pytest.mark.parametrize("fading", [1.0, 0.01, 1e-6])
+def test_what_is_left_after_some_events_is_pythons_power(fading: float) -> None:
+    left = DBSTREAM(fading_factor=fading)._rule[FADES:]
+    assert left.tolist() == [2 ** (-fading * events) for events in range(REMEMBERED)]
+
+
+def test_a_heavy_micro_cluster_outlives_what_it_would_have_been_checked_at() -> None:
+    """Heavy ones are checked late, light ones at each clean-up, whichever way the stream is cut."""
+    crowd, once = np.zeros((300, 2)), np.arange(1, 41)[:, None] * [50.0, 0.0]
+    vectors = np.vstack([crowd, once, crowd[:1], once[::-1]])
+    parameters = {"clustering_threshold": 1.0, "fading_factor": 0.05, "cleanup_interval": 3}
+    whole, parts = DBSTREAM(**parameters), DBSTREAM(**parameters)
+    whole.learn_many(vectors)
+    for vector in vectors:
+        parts.learn_many(vector[None])
+    assert our_micros(whole) == our_micros(parts) == river_micros(river_learned(vectors, **parameters))
+    assert parts.snapshot() == whole.snapshot()
+    assert (whole.micro_centers[0].tolist(), len(whole.micro_ids) < 10) == ([0.0, 0.0], True)
 
 
 def test_shared_density_is_rivers_where_river_forgets_it() -> None:
