@@ -128,5 +128,6 @@ class Pace:
 
 
 def _age_s(changed: Sequence[Partition]) -> float:
-    """Return how old the newest event is that was read since the last commit."""
-    return time.time() - max((partition.newest_source_ms for partition in changed), default=0) / 1000
+    """Return how old the newest event is that was read since the last commit, 0 for none."""
+    newest_ms = max((partition.newest_source_ms for partition in changed), default=0)
+    return time.time() - newest_ms / 1000 if newest_ms else 0.0

@@ -55,10 +55,13 @@ def begun(*, held: bool = False) -> Pace:
     return pace
 
 
-def due_after(pace: Pace, clock: Clock, age_s: float, *, more: bool = False, reading: bool = True) -> float:
+def due_after(pace: Pace, clock: Clock, age_s: float | None, *, more: bool = False, reading: bool = True) -> float:
     """Return how long it takes until a commit is due, in steps of 10 ms, while blocks come whose events are so old."""
     began_s = clock.now_s
-    while not pace.commit_due([Changed(round(1000 * (clock.now_s - age_s)))], on_its_way=False):  # type: ignore[list-item]
+    while True:
+        changed = Changed(0 if age_s is None else round(1000 * (clock.now_s - age_s)))
+        if pace.commit_due([changed], on_its_way=False):  # type: ignore[list-item]
+            break
         clock.now_s += 0.01
         if reading:
             pace.has_polled([record(more=more)])
@@ -88,6 +91,13 @@ def test_a_log_whose_writer_has_more_to_say_is_read_later(clock: Clock, more: bo
     pace.has_polled([record(more=more), record(sources=False)])
 
     assert due_after(pace, clock, age_s=9, reading=False) == pytest.approx(quiet_s, abs=0.02)
+
+
+def test_segments_that_changed_without_an_event_are_no_backlog(clock: Clock) -> None:
+    pace = begun()
+    pace.has_committed(some=True)
+
+    assert due_after(pace, clock, age_s=None) == pytest.approx(INTERVAL_S, abs=0.02)
 
 
 def test_a_commit_with_nothing_in_it_shows_nobody_that_anybody_is_there(clock: Clock) -> None:
