@@ -15,12 +15,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import SystemRandom
 
 from streams.errors import UnavailableError
 
 __all__ = ["HOST", "ChildProcess", "free_port", "require_free"]
 
 HOST = "127.0.0.1"
+#: Systems take the source ports of connections from above these (Linux: from 32768): between the choice of a port there
+#: and its use somebody's connection may have it (seen).
+_PORTS, _TRIES = range(20_000, 32_000), 20
 _LAUNCHER = Path(__file__).with_name("launch.py")
 
 #: The death signal follows the *thread* that forked, so all forks happen on one thread that lives as long as we do.
@@ -28,8 +32,8 @@ _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork")
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return `preferred` if it can be bound on loopback, else a port that can."""
-    for port in (preferred, 0) if preferred else (0,):
+    """Return `preferred` if it can be bound on loopback, else a port that can and that connections don't take."""
+    for port in (*([preferred] if preferred else []), *SystemRandom().sample(_PORTS, _TRIES), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

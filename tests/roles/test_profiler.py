@@ -182,14 +182,16 @@ def test_what_is_told_again_is_told_before_the_next_commit(ready: Settings) -> N
         if point == "after insert" and stored_changes(ready):
             raise KeyboardInterrupt
 
-    parts = [blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]]
+    send(ready, blocks[: len(blocks) // 2])
+    first = Profiler(ready, at=crash_with_changes)
     with pytest.raises(KeyboardInterrupt):
-        work(ready, parts, crash_with_changes)
+        step_often(first)
+    first.close()
     untold = stored_changes(ready)
     assert untold
     assert not list(records_until_end(ready, topic))
 
-    send(ready, [block for part in parts for block in part])
+    send(ready, blocks[len(blocks) // 2 :])
     second = Profiler(ready, at=crash_at("after insert", 1))
     slow = Outbox(ready, **{"linger.ms": 60_000})  # nothing goes before somebody waits for it
     second._committing._notifier._outbox = slow
