@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from streams.roles._clicks import Record
-from streams.roles._partition import Partition
 
 __all__ = ["Pace"]
 
@@ -28,6 +28,18 @@ _SHARE_FOR_FITS = 0.1
 #: What is read in a backlog, ours or intake's, is older than this when it is read: nobody gains by commits that come
 #: more often than so, and fewer of them write the same people less often.
 _BACKLOG_S = 4.0
+
+
+class Changed(Protocol):
+    """A partition that a commit would say something new about."""
+
+    @property
+    def dirty_rows(self) -> int:
+        """How many rows a commit would have."""
+
+    @property
+    def newest_source_ms(self) -> int:
+        """Record time of the newest event that it would be the first to hold, 0 for none."""
 
 
 class Pace:
@@ -101,7 +113,7 @@ class Pace:
         """Whether nothing more is coming in, neither events nor vectors."""
         return self.log_read and vectors_quiet_s > _RELABEL_INTERVAL_S
 
-    def commit_due(self, changed: Sequence[Partition], *, on_its_way: bool) -> bool:
+    def commit_due(self, changed: Sequence[Changed], *, on_its_way: bool) -> bool:
         """Whether what has changed is to be committed now; `on_its_way`: the commit before isn't safe yet."""
         if max((partition.dirty_rows for partition in changed), default=0) >= _MAX_DIRTY_ROWS:
             return True
@@ -127,7 +139,7 @@ class Pace:
         return self._behind and time.monotonic() - since < _PATIENCE_S
 
 
-def _age_s(changed: Sequence[Partition]) -> float:
+def _age_s(changed: Sequence[Changed]) -> float:
     """Return how old the newest event is that was read since the last commit, 0 for none."""
     newest_ms = max((partition.newest_source_ms for partition in changed), default=0)
     return time.time() - newest_ms / 1000 if newest_ms else 0.0

@@ -28,8 +28,8 @@ class Clock:
 
 
 @dataclass
-class Changed:
-    """A partition that a commit would say something new about."""
+class Changes:
+    """What a partition knows of a commit to come."""
 
     newest_source_ms: int
     dirty_rows: int = 10
@@ -59,8 +59,8 @@ def due_after(pace: Pace, clock: Clock, age_s: float | None, *, more: bool = Fal
     """Return how long it takes until a commit is due, in steps of 10 ms, while blocks come whose events are so old."""
     began_s = clock.now_s
     while True:
-        changed = Changed(0 if age_s is None else round(1000 * (clock.now_s - age_s)))
-        if pace.commit_due([changed], on_its_way=False):  # type: ignore[list-item]
+        changes = Changes(0 if age_s is None else round(1000 * (clock.now_s - age_s)))
+        if pace.commit_due([changes], on_its_way=False):
             break
         clock.now_s += 0.01
         if reading:
