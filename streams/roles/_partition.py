@@ -141,7 +141,7 @@ class Partition:
     @property
     def dirty_rows(self) -> int:
         """How many rows a commit would have, and lines about links; people count with repeats while those are few."""
-        if sum(map(len, self._dirty)) > _FEW:
+        if len(self._dirty) > 1 and sum(map(len, self._dirty)) > _FEW:
             self._dirty = [np.unique(np.concatenate(self._dirty))]
         return sum(map(len, self._dirty)) + self._identities.links
 
