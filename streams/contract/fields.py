@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contract.json_text import ARRAY, ESCAPED, INTEGER, OBJECT, REAL, TEXT
+from streams.contract.letters import WIDTH, same_run
 from streams.kernel import kernel
 
 __all__ = ["ALLOWED", "FIELDS", "FIRST_RARE", "ITEM_FIELDS", "Field", "field_of"]
@@ -100,7 +101,7 @@ _KEYS = [_key(field) for field in Field]
 _SCOPES = [_EVENT if field < Field.PRODUCT_ID else _PROPERTIES for field in Field]
 _SLOTS = 256
 _STARTS = np.concatenate(([0], np.cumsum([len(key) for key in _KEYS]))).astype(np.int64)
-_LETTERS = np.frombuffer(b"".join(_KEYS), np.uint8)
+_LETTERS = np.frombuffer(b"".join(_KEYS) + bytes(WIDTH), np.uint8)
 
 
 def _slot(key: bytes, scope: int, factors: tuple[int, int]) -> int:
@@ -134,7 +135,10 @@ def field_of(letters: npt.NDArray[np.uint8], begin: int, end: int, scope: int) -
     field = np.int64(_TABLE[slot])
     if field < 0 or (field >= _FIRST_PROPERTY) != (scope == 1) or _STARTS[field + 1] - _STARTS[field] != length:
         return -1
-    for i in range(length):
-        if _LETTERS[_STARTS[field] + i] != letters[begin + i]:
-            return -1
-    return int(field)
+    place, same = _STARTS[field], np.int64(0)
+    if length <= WIDTH <= len(letters) - begin:
+        same = same_run(letters, begin, _LETTERS, place)
+    else:
+        while same < length and _LETTERS[place + same] == letters[begin + same]:
+            same += 1
+    return int(field) if same >= length else -1

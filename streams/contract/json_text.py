@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from streams.contract.letters import WIDTH, ascii_run, plain_run
 from streams.kernel import kernel
 
 __all__ = [
@@ -34,7 +35,7 @@ _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COMMA_OR_END = range(5)
 @kernel
 def after_blank(letters: Bytes, at: int, end: int) -> int:
     """Return the first place that isn't white space."""
-    while at < end and (letters[at] == 32 or letters[at] == 10 or letters[at] == 13 or letters[at] == 9):
+    while at < end and letters[at] <= 32 and letters[at] in (32, 10, 13, 9):
         at += 1
     return at
 
@@ -89,21 +90,26 @@ def _escape_end(letters: Bytes, at: int, end: int) -> int:
 def text_end(letters: Bytes, at: int, end: int) -> tuple[int, bool]:
     """Return (the closing quote of the string whose first letter is at `at`, or -1; whether it has escapes)."""
     escaped = False
-    place, stop = np.uint64(at), np.uint64(end)  # unsigned: numba then doesn't look for indices that count from the end
-    while place < stop:
-        letter = letters[place]
+    while at < end:
+        if at + WIDTH <= len(letters):
+            run = plain_run(letters, at)
+            at += run
+            if run == WIDTH:
+                continue
+            if at >= end:  # the next value's letters
+                break
+        letter = letters[at]
         if letter == 34:
-            return int(np.int64(place)), escaped
+            return at, escaped
+        if letter < 32:
+            break
         if letter == 92:
             escaped = True
-            at = _escape_end(letters, np.int64(place), end)
+            at = _escape_end(letters, at, end)
             if at < 0:
-                return -1, escaped
-            place = np.uint64(at)
-        elif letter < 32:
-            return -1, escaped
+                break
         else:
-            place += np.uint64(1)
+            at += 1
     return -1, escaped
 
 
@@ -246,12 +252,14 @@ def value_end(letters: Bytes, at: int, end: int, levels: int, checked: bool) -> 
 @kernel
 def is_utf8(letters: Bytes, at: int, end: int) -> bool:
     """Check as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF."""
-    seen = np.uint8(0)
-    for i in range(at, end):  # nearly all are plain ASCII, and this loop is one instruction for many bytes
-        seen |= letters[i]
-    if seen < 0x80:
-        return True
     while at < end:
+        if at + WIDTH <= len(letters):
+            run = ascii_run(letters, at)
+            at += run
+            if run == WIDTH:
+                continue
+            if at >= end:  # the next value's letters
+                break
         first = letters[at]
         if first < 0x80:
             at += 1

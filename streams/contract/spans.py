@@ -157,7 +157,9 @@ class Spans:
         out = np.full(len(self), np.nan)
         if not self.has(field).any():
             return out
-        for row in _numbers(self._letters, self._kinds[field], self._begins[field], self._ends[field], out).tolist():
+        left = np.zeros(len(self), np.bool_)
+        _numbers(self._letters, self._kinds[field], self._begins[field], self._ends[field], out, left)
+        for row in np.flatnonzero(left).tolist():
             out[row] = float(self.raw(field, row))
         return out
 
@@ -166,7 +168,9 @@ class Spans:
         out = np.full(len(self), MISSING, np.int64)
         if not self.has(field).any():
             return out
-        for row in _times(self._letters, self._kinds[field], self._begins[field], self._ends[field], out).tolist():
+        left = np.zeros(len(self), np.bool_)
+        _times(self._letters, self._kinds[field], self._begins[field], self._ends[field], out, left)
+        for row in np.flatnonzero(left).tolist():
             kind, raw = self._kinds[field, row], self.raw(field, row)
             text = _unescaped(raw) if kind == ESCAPED else raw.decode()
             out[row] = parse_time(text if kind in {TEXT, ESCAPED} else float(text))
@@ -326,10 +330,11 @@ def _copy(
 
 
 @kernel
-def _numbers(letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: npt.NDArray[np.float64]) -> Int64s:
-    """Read numbers whose digits and power of ten a double holds exactly (Clinger 1990); return the rows of others."""
-    left = np.empty(len(out), np.int64)
-    n = 0
+def _numbers(
+    letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: npt.NDArray[np.float64],
+    left: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Read numbers whose digits and power of ten a double holds exactly (Clinger 1990); the others are left."""
     for row in range(len(out)):
         if kinds[row] == ABSENT:
             continue
@@ -349,19 +354,17 @@ def _numbers(letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: np
                 exact = False
             at += 1
         if not exact or power > _EXACT_POWER:
-            left[n] = row
-            n += 1
+            left[row] = True
             continue
         number = digits / _POWERS[power]
         out[row] = -number if negative else number
-    return left[:n].copy()
 
 
 @kernel
-def _times(letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: Int64s) -> Int64s:
-    """Read the usual times; return the rows of those that need a closer look."""
-    left = np.empty(len(out), np.int64)
-    n = 0
+def _times(
+    letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: Int64s, left: npt.NDArray[np.bool_]
+) -> None:
+    """Read the usual times; those that need a closer look are left."""
     for row in range(len(out)):
         if kinds[row] == ABSENT:
             continue
@@ -370,7 +373,4 @@ def _times(letters: Bytes, kinds: Kinds, begins: Int64s, ends: Int64s, out: Int6
             out[row] = usual_time(letters, begins[row], ends[row])
         elif kinds[row] == INTEGER:
             out[row] = epoch_us(letters, begins[row], ends[row])
-        if out[row] == INVALID:
-            left[n] = row
-            n += 1
-    return left[:n].copy()
+        left[row] = out[row] == INVALID

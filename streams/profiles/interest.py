@@ -97,7 +97,8 @@ def _upsert(content: UInt64s, vectors: Vectors, size: Int64s, ids: UInt64s, tabl
             size[0] += 1
             slots[slot] = row
             ids[row] = content[i]
-        table[row] = vectors[i]
+        for j in range(table.shape[1]):
+            table[row, j] = vectors[i, j]
 
 
 @kernel

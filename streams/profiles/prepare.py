@@ -108,9 +108,10 @@ class Prepared:
         events, left = self._keyed((first,))
         _, right = self._keyed((second,)) if second != "category" else (events, left)
         right = right[events] if second != "category" else right
-        return events, _buckets(
-            self._stable(first, left), self._stable(second, right), (left < 0) | (right < 0), feature.slots
-        )
+        buckets = np.empty(len(left), np.int32)
+        missing = (left < 0) | (right < 0)
+        _buckets(self._stable(first, left), self._stable(second, right), missing, feature.slots, buckets)
+        return events, buckets
 
     def _stable(self, key: str, keys: Int32s) -> UInt64s:
         """Return numbers for keys that are the same in every process."""
@@ -185,9 +186,7 @@ def _expanded(starts: Int64s, sizes: Int64s) -> tuple[Int32s, Int64s]:
 
 
 @kernel
-def _buckets(left: UInt64s, right: UInt64s, missing: npt.NDArray[np.bool_], buckets: int) -> Int32s:
-    out = np.empty(len(left), np.int32)
+def _buckets(left: UInt64s, right: UInt64s, missing: npt.NDArray[np.bool_], buckets: int, out: Int32s) -> None:
     for i in range(len(left)):
         mix = mixed(left[i] ^ mixed(right[i] + np.uint64(1)))
         out[i] = -1 if missing[i] else np.int32(mix % np.uint64(buckets))
-    return out

@@ -63,8 +63,8 @@ class Touches:
 
     def rows_touching(self, content: UInt64s, people: int) -> Int32s:
         """Return the people who hold a touch of any of these."""
-        rows: Int32s = _rows_touching(self.ids, self.held, people, np.unique(content))
-        return rows
+        rows = np.empty(people, np.int32)
+        return rows[: _rows_touching(self.ids, self.held, np.unique(content), rows)]
 
 
 @kernel
@@ -129,14 +129,13 @@ def _bring_forward(held: Int32s, times: Int64s, rate: float, weights: Floats) ->
 
 
 @kernel
-def _rows_touching(ids: UInt64s, held: Int32s, people: int, wanted: UInt64s) -> Int32s:
-    out = np.empty(people, np.int32)
+def _rows_touching(ids: UInt64s, held: Int32s, wanted: UInt64s, out: Int32s) -> int:
     n = 0
-    for row in range(people):
+    for row in range(len(out)):
         for i in range(held[row]):
             at = np.searchsorted(wanted, ids[row, i])
             if at < len(wanted) and wanted[at] == ids[row, i]:
                 out[n] = row
                 n += 1
                 break
-    return out[:n]
+    return n
