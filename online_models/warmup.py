@@ -21,6 +21,7 @@ def warm_up_kernels() -> None:
         adaptive = KMeans(n_clusters=2, seed=0)
         adaptive.learn_many(block)
         adaptive.predict_many(block[:8])
+        adaptive.saved_by_refit(block)
         strict = KMeans(n_clusters=2, mode="strict", seed=0)
         strict.learn_many(block[:8])
         wide = KMeans(32, init=np.zeros((32, BLOCKED_DEPTH)))

@@ -14,33 +14,35 @@ from streams.settings import SegmentationSettings
 __all__ = ["warm_up"]
 
 _TIME_MS = 1_700_000_000_000
+#: So many people and pieces of content that whatever grows has grown.
+_MANY = 5_000
 
 
 def warm_up() -> None:
-    """Send two events through contract, state, packing, restore and interest."""
+    """Send some events through contract, state, packing, restore and interest."""
     values = [
         (
             b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'  # noqa: E501
             b'"properties":{"product_id":"p1","name":"a title","category":"c","price":1.5,"revenue":2.5},'
             b'"context":{"device":{"type":"mobile"},"traits":{"gender":"f"}}}'
         ),
-        b'{"type":"page","userId":"u2","messageId":"m2","timestamp":"2026-01-01T00:00:00.5Z"}',
+        *(b'{"type":"page","userId":"u%d","timestamp":"2026-01-01T00:00:00.5Z"}' % n for n in range(2, _MANY)),
     ]
     contract = Contract(1, Limits(), 0)
-    result = contract.apply(values, [_TIME_MS] * 2, lambda i: Incoming("warm-up", 0, i, None, []))
+    result = contract.apply(values, [_TIME_MS] * len(values), lambda i: Incoming("warm-up", 0, i, None, []))
     layout = Layout.from_settings([], SegmentationSettings())
-    state = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
+    state = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000_000)
     for _, block in result.blocks:
         state.apply(decode_block(block), offset=0, record_time_us=_TIME_MS * 1000)
     state.learn_ids_only(decode_ids(result.blocks[0][1]), offset=1, record_time_us=_TIME_MS * 1000 + 5_000_000)
     rows = np.arange(state.people, dtype=np.int32)
     table = VectorTable(4)
     ids, weights = state.touches(rows)
-    table.upsert(ids[:, 0].copy(), np.zeros((len(ids), 4), np.float32))
+    table.upsert(np.arange(_MANY, dtype=np.uint64), np.zeros((_MANY, 4), np.float32))
     interest(ids, weights, table)
     state.row_of("u1")
     state.behaviour(rows), state.categories(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
-    again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000)
+    again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)
     again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, Position())
     for out in (False, True):

@@ -894,6 +894,8 @@ WHERE (segmentation, hour) IN (
     WHERE committed_at >= least((SELECT max(h.committed_at) FROM segment_flow_hours AS h), now64(3)) - INTERVAL 10 MINUTE)
 GROUP BY segmentation, hour, from_segment, to_segment, model_version;
 
+ALTER TABLE profiles ON CLUSTER '{cluster}' MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
 CREATE TABLE IF NOT EXISTS profiles_all ON CLUSTER '{cluster}' AS profiles
 ENGINE = Distributed('{cluster}', currentDatabase(), profiles);
 

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["WIDTH", "ascii_run", "plain_run", "same_run"]
+__all__ = ["WIDTH", "ascii_run", "copy_run", "plain_run", "same_run"]
 
 #: How many letters are looked at at once. Whoever asks sees to it that so many are there.
 WIDTH = 16
@@ -57,6 +57,18 @@ def same_run(typingctx: Any, letters: Any, at: Any, others: Any, place: Any) -> 
     return types.int64(letters, at, others, place), _run(stops)
 
 
+@_word
+def copy_run(typingctx: Any, letters: Any, at: Any, out: Any, to: Any) -> Any:
+    """copy_run(letters, at, out, to): copy sixteen letters."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        source, target = _places(context, builder, signature, arguments)
+        builder.store(builder.load(source, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(letters, at, out, to), code
+
+
 def _sixteen(letter: int) -> ir.Constant:
     return ir.Constant(_LETTERS, [letter] * WIDTH)
 
@@ -65,12 +77,18 @@ def _run(stops: Callable[[ir.IRBuilder, list[ir.Value]], ir.Value]) -> Callable[
     """Return what writes the code: the number of letters before the first of those for which `stops` holds."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
-        loaded = []
-        for kind, array, at in zip(signature.args[::2], arguments[::2], arguments[1::2], strict=True):
-            first = builder.gep(context.make_array(kind)(context, builder, array).data, [at])
-            loaded.append(builder.load(builder.bitcast(first, _LETTERS.as_pointer()), align=1))
+        loaded = [builder.load(place, align=1) for place in _places(context, builder, signature, arguments)]
         bits = builder.zext(builder.bitcast(stops(builder, loaded), _BITS), _WORD)
         ending = builder.or_(bits, ir.Constant(_WORD, 1 << WIDTH))
         return builder.cttz(ending, ir.Constant(ir.IntType(1), 1))
 
     return code
+
+
+def _places(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> list[ir.Value]:
+    """Return where sixteen letters lie, for each array and the place in it that follows."""
+    firsts = [
+        builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+        for kind, array, at in zip(signature.args[::2], arguments[::2], arguments[1::2], strict=True)
+    ]
+    return [builder.bitcast(first, _LETTERS.as_pointer()) for first in firsts]

@@ -32,6 +32,7 @@ from streams.contract.json_text import (
     text_end,
     value_end,
 )
+from streams.contract.letters import WIDTH, copy_run
 from streams.contract.times import INVALID, MISSING, epoch_us, parse_time, usual_time
 from streams.contract.tolerant import Limits
 from streams.kernel import kernel
@@ -188,7 +189,7 @@ class Spans:
         absent = np.empty(len(self), np.bool_)
         where = np.array(chosen, np.int64)
         size = _sizes(where, names, kinds, self._begins, self._ends, offsets, absent)
-        data = np.empty(size, np.uint8)
+        data = np.empty(size + WIDTH, np.uint8)
         _copy(where, names, self._letters, kinds, self._begins, self._ends, offsets, data)
         valid = None
         if absent.any():
@@ -324,7 +325,13 @@ def _copy(
             if names:
                 out[to] = field - _FIRST_OF_ITEM + 1  # no letter of a JSON text is below 32
                 to += 1
-            for i in range(begins[field, row], ends[field, row]):
+            at, end = begins[field, row], ends[field, row]
+            while at < end and at + WIDTH <= len(letters):  # what is copied too much is written over, `out` has room
+                copy_run(letters, at, out, to)
+                at += WIDTH
+                to += WIDTH
+            to -= max(at - end, 0)
+            for i in range(at, end):
                 out[to] = letters[i]
                 to += 1
 

@@ -124,8 +124,8 @@ class Pace:
             return True
         interval_s = max(self._interval_s, _BACKLOG_S) if backlog else self._interval_s
         waited_s = time.monotonic() - max(self._committed_at, self._changed_at)
-        pauses = self._quiet_for(_PAUSE_S) and not (backlog and self._more)
-        return waited_s >= interval_s or self.log_read or (pauses and waited_s >= interval_s / 2)
+        pauses = self._quiet_for(_PAUSE_S) and not (backlog and self._more)  # or the backlog's end has come
+        return waited_s >= interval_s or self.log_read or (pauses and waited_s >= self._interval_s / 2)
 
     @property
     def _behind(self) -> bool:

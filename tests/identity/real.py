@@ -57,7 +57,7 @@ class RealShell:
             kafka=KafkaSettings(partitions=partitions), segmentation=SEGMENTATION, identity=limits
         )
         self._partitions = partitions
-        self._partition = Partition(partition, LAYOUT, self._settings, _stored(stored or {}))
+        self._partition = Partition(partition, LAYOUT, self._settings, stored_partition(stored or {}))
         self.read_from = self._partition.start_offset
         self._reread = False
 
@@ -107,7 +107,7 @@ def _rows(part: PartitionCommit) -> list[tuple[str, tuple[Any, ...]]]:
     ]
 
 
-def _stored(rows: dict[str, Any]) -> StoredPartition:
+def stored_partition(rows: dict[str, Any]) -> StoredPartition:
     version, position, marks = rows.get("\0position", (0, Position(), {}))
     people = {name: row[1:] for name, row in rows.items() if name != "\0position"}
     return StoredPartition(

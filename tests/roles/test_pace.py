@@ -93,6 +93,19 @@ def test_a_log_whose_writer_has_more_to_say_is_read_later(clock: Clock, more: bo
     assert due_after(pace, clock, age_s=9, reading=False) == pytest.approx(quiet_s, abs=0.02)
 
 
+def test_the_end_of_a_backlog_is_committed_once_there_is_a_pause(clock: Clock) -> None:
+    pace = begun()
+    pace.has_committed(some=True)
+    reading = due_after(pace, clock, age_s=9)
+    pace.has_committed(some=True)
+    pace.has_changed()
+    clock.now_s += INTERVAL_S / 2
+    pace.has_polled([record()])
+
+    assert reading == pytest.approx(4.0, abs=0.02)
+    assert due_after(pace, clock, age_s=9, reading=False) == pytest.approx(0.05, abs=0.02)
+
+
 def test_segments_that_changed_without_an_event_are_no_backlog(clock: Clock) -> None:
     pace = begun()
     pace.has_committed(some=True)
