@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from streams.contract.batch import Contract, Incoming, Result
+from streams.contract.batch import Contract, Incoming, Result, Walked
 from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, decode_ids, encode_block
 from streams.contract.content import Content, ContentError, decode_content, encode_content, merged, text_of
 from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
@@ -46,6 +46,7 @@ __all__ = [
     "Reason",
     "Result",
     "VectorBatch",
+    "Walked",
     "decode_block",
     "decode_content",
     "decode_control",

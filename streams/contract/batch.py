@@ -26,7 +26,7 @@ from streams.contract.spans import Spans
 from streams.contract.times import INVALID, corrected
 from streams.contract.tolerant import Limits, Refused, unpack
 
-__all__ = ["Contract", "Incoming", "Result"]
+__all__ = ["Contract", "Incoming", "Result", "Walked"]
 
 Int64s = npt.NDArray[np.int64]
 
@@ -46,6 +46,15 @@ class Incoming:
 
 #: Tells topic, partition, offset, key and headers of message i of a batch; asked rarely.
 Source = Callable[[int], Incoming]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A batch of values, and where their fields are; `read_at_us` is when that began."""
+
+    values: Sequence[bytes]
+    spans: Spans
+    read_at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,32 +106,38 @@ class Contract:
         self._items = Items()
         self._contexts = Contexts()
 
+    def walk(self, values: Sequence[bytes]) -> Walked:
+        """Find the fields of a batch; another thread may do so while the batch before is taken apart."""
+        read_at_us = time.time_ns() // 1000
+        if self._limits.hashed_emails:
+            values = [without_emails(value) for value in values]
+        return Walked(values, Spans(values, self._limits), read_at_us)
+
     def apply(
-        self, values: Sequence[bytes], record_ms: Sequence[int], source: Source, applied: Applied | None = None
-    ) -> Result:
+        self, values: Sequence[bytes] | Walked, record_ms: Sequence[int], source: Source,
+        applied: Applied | None = None,
+    ) -> Result:  # fmt: skip
         """Take a batch apart.
 
         Parameters
         ----------
         values, record_ms : sequences of equal length
-            Value and record time of each message.
+            Value and record time of each message; values that were walked over already stay so.
         source : callable
             Returns topic, partition, offset, key and headers of message i.
         applied : Applied, optional
             Events that count already; they are left out.
         """
-        read_at_us = time.time_ns() // 1000
-        if self._limits.hashed_emails:
-            values = [without_emails(value) for value in values]
+        walked = values if isinstance(values, Walked) else self.walk(values)
+        values, spans = walked.values, walked.spans
         source_ms = np.array(record_ms, np.int64)
         everything = np.arange(len(values))
-        spans = Spans(values, self._limits)
         plain = self._part(spans, everything, np.zeros_like(everything), source_ms, source)
         mended = _mended(values, np.flatnonzero(plain.partitions < 0).tolist(), self._limits)
         parts, refused = [plain], mended.refused
         if mended.values:
-            spans = Spans(mended.values, self._limits, trusted=True)
-            slow = self._part(spans, np.array(mended.message), np.array(mended.index), source_ms, source)
+            again = Spans(mended.values, self._limits, trusted=True)
+            slow = self._part(again, np.array(mended.message), np.array(mended.index), source_ms, source)
             # All that `unpack` doesn't look at is where skew or the calendar takes a time that can be read.
             refused += [
                 (mended.message[i], mended.index[i], Reason.INVALID_TIMESTAMP)
@@ -142,7 +157,7 @@ class Contract:
             blocks=[
                 (partition, block)
                 for partition in np.flatnonzero(np.diff(starts)).tolist()
-                for block in columns.blocks(order[starts[partition] : starts[partition + 1]], read_at_us)
+                for block in columns.blocks(order[starts[partition] : starts[partition + 1]], walked.read_at_us)
             ],
             dead_letters=[_letter(source(i), index, reason, values[i]) for i, index, reason in sorted(refused)],
             contents=self._items.take_new(),

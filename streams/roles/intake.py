@@ -1,7 +1,8 @@
 """Intake: raw events in, blocks keyed by person out, in Kafka transactions. Start reading at `Intake.step`.
 
 Offsets, blocks, dead letters and new content go into ONE transaction, so a crash anywhere repeats nothing and loses
-nothing; readers use read_committed. While a transaction is on its way the next batch is taken apart.
+nothing; readers use read_committed. While a transaction is on its way the next batch is taken apart, and while many
+events wait the batch behind that is read already and walked over.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from streams.contract import Contract, Incoming, Limits, Result, encode_content
+from streams.contract import Contract, Incoming, Limits, Result, Walked, encode_content
 from streams.contract.emails import without_emails
 from streams.contract.marks import MORE_HEADER, SOURCES_HEADER, Applied, encode_sources
 from streams.errors import AlreadyRunningError, UnavailableError, UserprismError
@@ -49,8 +51,8 @@ _RETRY_S = 0.2
 _STUCK_S = 60.0
 #: When so much of a batch is to come it says so: whoever reads its blocks then takes no pause for the end.
 _MORE = 0.1
-#: What it holds under load: events that were fetched, a batch taken apart, another on its way.
-_MEMORY_BYTES = 224 << 20
+#: What it holds under load: events that were fetched, a batch read, another taken apart, a third on its way.
+_MEMORY_BYTES = 288 << 20
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -75,6 +77,15 @@ def run(settings: Settings, stop: threading.Event) -> None:
             within(_STUCK_S)
             intake.close()
             sink.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Messages that were read, where their fields are (soon), and how far they were read with them."""
+
+    messages: list[Message]
+    walked: Future[Walked]
+    positions: list[TopicPartition]
 
 
 class Intake:
@@ -125,7 +136,9 @@ class Intake:
         except KafkaException as error:
             msg = f"the broker doesn't open a transactional producer: {error.args[0].str()}"
             raise UnavailableError(msg) from error
-        self._writer = ThreadPoolExecutor(1, "transaction")
+        self._walker, self._writer = ThreadPoolExecutor(1, "walk"), ThreadPoolExecutor(1, "transaction")
+        #: what was read and waits to be taken apart; nothing of it is promised to anybody
+        self._ahead: _Batch | None = None
         self._writing: tuple[Result, Future[None]] | None = None
         self._revoked = False
         self._consumer = Consumer(
@@ -140,37 +153,58 @@ class Intake:
         self._poller = Poller(self._consumer)
 
     def step(self) -> None:
-        """Read a batch and take it apart while the one before is written; then send it on its way."""
+        """Read a batch, and take apart what is due: this one, the one that was read before, or both."""
         with self._stages("consume"):
-            messages = self._poll()
-        positions = self._positions()
-        if not messages:
+            batch = self._read()
+        waiting, self._ahead = self._ahead, None
+        if batch is not None and self._much_waits:
+            self._ahead, batch = batch, None
+        due = [one for one in (waiting, batch) if one is not None]
+        if not due and self._ahead is None:
             self._end_write()
-            self._report(idle=True)
-            return
-        values = [message.value() or b"" for message in messages]
+        for one in due:
+            more = self._ahead is not None or one is not due[-1] or self._much_waits
+            if not self._send(one, more=more):
+                return
+        self._report(idle=not due)
+
+    def close(self) -> None:
+        """Leave; what isn't committed is read again."""
+        self._end_write()
+        self._walker.shutdown()
+        self._writer.shutdown()
+        self._consumer.close()
+        self._status.close()
+
+    def _read(self) -> _Batch | None:
+        """Read a batch and let it be walked over; None for nothing."""
+        messages = self._poll()
+        if not messages:
+            return None
+        walked = self._walker.submit(self._contract.walk, [message.value() or b"" for message in messages])
+        return _Batch(messages, walked, self._positions())
+
+    def _send(self, batch: _Batch, *, more: bool) -> bool:
+        """Take a batch apart while the one before is written, and send it on its way; False when that was aborted."""
+        messages, positions = batch.messages, batch.positions
         times = [message.timestamp()[1] for message in messages]
         with self._stages("contract"):
             result = self._contract.apply(
-                values, times, lambda i: self._incoming(messages[i]), self._applied_before(positions)
+                batch.walked.result(), times, lambda i: self._incoming(messages[i]), self._applied_before(positions)
             )
             self._read_to = {entry.partition: entry.offset for entry in positions}
         with self._stages("transaction"):
             written = self._end_write()
         if not written:
             self._contract.forget(result)
-            return
+            return False
         member = self._consumer.consumer_group_metadata()
-        more = self._poller.behind() > _MORE * self._settings.intake.batch_events
         self._writing = result, self._writer.submit(self._write, result, positions, member, more)
-        self._report(idle=False)
+        return True
 
-    def close(self) -> None:
-        """Leave; what isn't committed is read again."""
-        self._end_write()
-        self._writer.shutdown()
-        self._consumer.close()
-        self._status.close()
+    @property
+    def _much_waits(self) -> bool:
+        return self._poller.behind() > _MORE * self._settings.intake.batch_events
 
     def _poll(self) -> list[Message]:
         settings = self._settings.intake
@@ -251,7 +285,7 @@ class Intake:
 
     def _rewind(self) -> None:
         """Read on from what the group has: whatever was read since belongs to nobody."""
-        self._read_to = {}
+        self._read_to, self._ahead = {}, None
         assigned = self._consumer.assignment()
         if not assigned:
             return
