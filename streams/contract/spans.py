@@ -124,9 +124,9 @@ class Spans:
         """Return the distinct values as they are written, null where absent."""
         return self._gathered([field], pa.binary(), names=False).dictionary_encode()
 
-    def texts(self, field: Field) -> list[bytes | None]:
-        """Return each event's text in UTF-8; integers are in decimal."""
-        found: list[bytes | None] = self._gathered([field], pa.binary(), names=False).to_pylist()
+    def texts(self, field: Field) -> list[bytes]:
+        """Return each event's text in UTF-8, an empty one where it is absent; integers are in decimal."""
+        found: list[bytes] = self._gathered([field], pa.binary(), names=False).fill_null(b"").to_pylist()
         for row in np.flatnonzero(self._kinds[field] == ESCAPED).tolist():
             found[row] = _unescaped(self.raw(field, row)).encode()
         return found

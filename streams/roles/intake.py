@@ -181,13 +181,13 @@ class Intake:
         messages = self._poll()
         if not messages:
             return None
-        walked = self._walker.submit(self._contract.walk, [message.value() or b"" for message in messages])
+        walked = self._walker.submit(self._contract.walk, [value or b"" for value in map(Message.value, messages)])
         return _Batch(messages, walked, self._positions())
 
     def _send(self, batch: _Batch, *, more: bool) -> bool:
         """Take a batch apart while the one before is written, and send it on its way; False when that was aborted."""
         messages, positions = batch.messages, batch.positions
-        times = [message.timestamp()[1] for message in messages]
+        times = [at_ms for _, at_ms in map(Message.timestamp, messages)]
         with self._stages("contract"):
             result = self._contract.apply(
                 batch.walked.result(), times, lambda i: self._incoming(messages[i]), self._applied_before(positions)
@@ -208,16 +208,9 @@ class Intake:
 
     def _poll(self) -> list[Message]:
         settings = self._settings.intake
-        messages = []
-        for message in self._poller.consume(settings.batch_events, settings.linger_ms / 1000):
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                    continue
-                refuse_lost_place(error)
-                log.warning("%s", error.str())
-            elif message.value() or not _is_padding(message):
-                messages.append(message)
+        messages = self._poller.consume(settings.batch_events, settings.linger_ms / 1000)
+        if any(map(Message.error, messages)) or not all(map(Message.value, messages)):  # of tens of thousands
+            messages = list(filter(_is_event, messages))
         if self._revoked:  # amid the batch: some of it may be somebody else's now, or may come again
             self._revoked = False
             self._rewind()
@@ -330,5 +323,12 @@ class Intake:
         )
 
 
-def _is_padding(message: Message) -> bool:
-    return any(name == PADDING_HEADER for name, _ in headers_of(message))
+def _is_event(message: Message) -> bool:
+    """Tell an event, empty ones too, from padding, from the end of a partition, and from other news."""
+    error = message.error()
+    if error is None:
+        return bool(message.value()) or all(name != PADDING_HEADER for name, _ in headers_of(message))
+    if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+        refuse_lost_place(error)
+        log.warning("%s", error.str())
+    return False

@@ -262,4 +262,4 @@ def test_dropped_events_have_no_fields() -> None:
     spans.drop(np.array([True, False]))
 
     assert spans.plain.tolist() == [False, True]
-    assert spans.texts(Field.USER_ID) == [None, b"b"]
+    assert spans.texts(Field.USER_ID) == [b"", b"b"]
