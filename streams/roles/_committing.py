@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -10,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from streams.profiles.unusual import Unusual
 from streams.roles._models import Version, store_versions
 from streams.roles._notify import Notifier, stats_of
 from streams.roles._partition import Partition, Prepared, changes_of
@@ -22,6 +24,8 @@ from streams.telemetry import Stages
 __all__ = ["Committing"]
 
 log = logging.getLogger(__name__)
+
+_MOST_PACKERS = 4
 
 
 class Committing:
@@ -47,6 +51,7 @@ class Committing:
         self._client = connect(settings)
         self._notifier = Notifier(settings)
         self._thread = ThreadPoolExecutor(1, "commit")
+        self._packers = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_PACKERS), "pack")
         self._safe: Future[None] | None = None
         self.prepared: list[tuple[Partition, Prepared]] = []
 
@@ -78,6 +83,14 @@ class Committing:
             The broker didn't take it in time.
         """
         self._notifier.flush()
+
+    def prepare(
+        self, partitions: Sequence[Partition], model_versions: Sequence[int], bases: Sequence[int],
+        unusual: Unusual | None,
+    ) -> None:  # fmt: skip
+        """Let partitions say what is in the next commit: beside each other, none knows of another."""
+        done = self._packers.map(lambda partition: partition.prepare(model_versions, bases, unusual), partitions)
+        self.prepared = list(zip(partitions, done, strict=True))
 
     def begin(self, lease_until_us: int) -> None:
         """Send what is `prepared` on its way as one block."""
@@ -134,6 +147,7 @@ class Committing:
     def close(self) -> None:
         """Wait for it, and let go of the broker."""
         self._thread.shutdown()
+        self._packers.shutdown()
         self._notifier.close()
 
     def _write(self, batches: Sequence[pa.RecordBatch], parts: Sequence[Prepared]) -> None:

@@ -169,8 +169,7 @@ class Profiler:
         changed = self._changed
         self._pace.has_committed(some=bool(changed))
         with self._stages("pack"):
-            named = self._models.newest, self._models.bases, self._unusual.model
-            self._committing.prepared = [(partition, partition.prepare(*named)) for partition in changed]
+            self._committing.prepare(changed, self._models.newest, self._models.bases, self._unusual.model)
         with self._stages("model"):
             stored.result()  # before any row that names it
         self._at("after model")
