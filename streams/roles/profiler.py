@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 _OBSERVED_AT_ONCE = 20_000
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
-_MEMORY_BYTES = 288 << 20
+_MEMORY_BYTES = 192 << 20
 
 #: ClickHouse may go away, or run out of space, in any statement; what it held is safe, so the cure is the same.
 _MAY_PASS = (Transient, ClickHouseError, OSError)
@@ -61,8 +61,8 @@ def prepare() -> int:
 
     A spare process has done it already.
     """
-    keep_memory(_MEMORY_BYTES)
     warm_up()
+    keep_memory(_MEMORY_BYTES)  # behind what stays of that: a spare process that is to hold more makes it longer
     collect_seldom()
     return _MEMORY_BYTES
 
