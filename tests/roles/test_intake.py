@@ -72,6 +72,35 @@ def test_blocks_say_whether_many_more_events_wait(ready: Settings) -> None:
     assert min(said) <= 100, "the first batch has a hundred events at most, and more wait"
 
 
+def test_what_was_read_ahead_is_read_again_after_a_rewind_and_counts_once(ready: Settings) -> None:
+    settings = replace(ready, intake=replace(ready.intake, batch_events=100))
+    producer = Producer(producer_config(settings))
+    for number in range(EVENTS):
+        event = {"type": "page", "userId": f"u{number}", "timestamp": "2026-01-01T00:00:00Z"}
+        produce(producer, settings.kafka.topics.events, json.dumps(event).encode(), partition=0)
+    assert producer.flush(10) == 0
+    intake = Intake(settings)
+    deadline = time.monotonic() + PATIENCE_S
+    rewound = False
+    people: list[str] = []
+    while len(people) < EVENTS and time.monotonic() < deadline:
+        intake.step()
+        if intake._ahead is not None and intake._writing is not None and not rewound:  # one on its way, one waits
+            assert intake._end_write()
+            intake._rewind()
+            rewound = intake._ahead is None
+        elif rewound:
+            people = [
+                name
+                for message in records_until_end(settings, settings.kafka.topics.clicks)
+                for name in decode_block(message.value() or b"").person.values.to_pylist()
+            ]
+    intake.close()
+
+    assert rewound
+    assert sorted(people) == sorted(f"u{number}" for number in range(EVENTS))
+
+
 def test_no_address_is_stored_anywhere_when_addresses_are_identifiers(settings: Settings) -> None:
     initialise(settings)
     settings = replace(settings, identity=replace(settings.identity, hashed_emails=True))
