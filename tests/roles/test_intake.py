@@ -24,13 +24,27 @@ EVENTS, COUNTED = 400, 250  # the third batch of a hundred holds both kinds
 PATIENCE_S = 60.0
 
 
-def test_what_counts_already_is_left_out_and_nothing_else(ready: Settings) -> None:
-    settings = replace(ready, intake=replace(ready.intake, batch_events=100))
+def send_people(settings: Settings, count: int) -> None:
+    """Send one event for each of so many people."""
     producer = Producer(producer_config(settings))
-    for number in range(EVENTS):
+    for number in range(count):
         event = {"type": "page", "userId": f"u{number}", "timestamp": "2026-01-01T00:00:00Z"}
         produce(producer, settings.kafka.topics.events, json.dumps(event).encode(), partition=0)
     assert producer.flush(10) == 0
+
+
+def people_in_blocks(settings: Settings) -> list[str]:
+    """Return whose events intake has written; who is in several blocks is named as often."""
+    return [
+        name
+        for message in records_until_end(settings, settings.kafka.topics.clicks)
+        for name in decode_block(message.value() or b"").person.values.to_pylist()
+    ]
+
+
+def test_what_counts_already_is_left_out_and_nothing_else(ready: Settings) -> None:
+    settings = replace(ready, intake=replace(ready.intake, batch_events=100))
+    send_people(settings, EVENTS)
     write_marks(settings, {target: {0: COUNTED} for target in range(settings.kafka.partitions)})
 
     intake = Intake(settings)
@@ -39,11 +53,7 @@ def test_what_counts_already_is_left_out_and_nothing_else(ready: Settings) -> No
     while len(people) < EVENTS - COUNTED and time.monotonic() < deadline:
         for _ in range(10):
             intake.step()
-        people = [
-            name
-            for message in records_until_end(settings, settings.kafka.topics.clicks)
-            for name in decode_block(message.value() or b"").person.values.to_pylist()
-        ]
+        people = people_in_blocks(settings)
     intake.close()
 
     assert sorted(people) == sorted(f"u{number}" for number in range(COUNTED, EVENTS))
@@ -51,11 +61,7 @@ def test_what_counts_already_is_left_out_and_nothing_else(ready: Settings) -> No
 
 def test_blocks_say_whether_many_more_events_wait(ready: Settings) -> None:
     settings = replace(ready, intake=replace(ready.intake, batch_events=100))
-    producer = Producer(producer_config(settings))
-    for number in range(3 * 100 + 5):
-        event = {"type": "page", "userId": f"u{number}", "timestamp": "2026-01-01T00:00:00Z"}
-        produce(producer, settings.kafka.topics.events, json.dumps(event).encode(), partition=0)
-    assert producer.flush(10) == 0
+    send_people(settings, 3 * 100 + 5)
     intake = Intake(settings)
     said: dict[int, set[bool]] = {}
     deadline = time.monotonic() + PATIENCE_S
@@ -74,11 +80,7 @@ def test_blocks_say_whether_many_more_events_wait(ready: Settings) -> None:
 
 def test_what_was_read_ahead_is_read_again_after_a_rewind_and_counts_once(ready: Settings) -> None:
     settings = replace(ready, intake=replace(ready.intake, batch_events=100))
-    producer = Producer(producer_config(settings))
-    for number in range(EVENTS):
-        event = {"type": "page", "userId": f"u{number}", "timestamp": "2026-01-01T00:00:00Z"}
-        produce(producer, settings.kafka.topics.events, json.dumps(event).encode(), partition=0)
-    assert producer.flush(10) == 0
+    send_people(settings, EVENTS)
     intake = Intake(settings)
     deadline = time.monotonic() + PATIENCE_S
     rewound = False
@@ -88,13 +90,9 @@ def test_what_was_read_ahead_is_read_again_after_a_rewind_and_counts_once(ready:
         if intake._ahead is not None and intake._writing is not None and not rewound:  # one on its way, one waits
             assert intake._end_write()
             intake._rewind()
-            rewound = intake._ahead is None
+            rewound = True
         elif rewound:
-            people = [
-                name
-                for message in records_until_end(settings, settings.kafka.topics.clicks)
-                for name in decode_block(message.value() or b"").person.values.to_pylist()
-            ]
+            people = people_in_blocks(settings)
     intake.close()
 
     assert rewound
