@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +22,8 @@ def _runs(letters: np.ndarray, at: int, others: np.ndarray, place: int) -> tuple
     return plain_run(letters, at), ascii_run(letters, at), same_run(letters, at, others, place)
 
 
-def _first(letters: bytes, stops: object) -> int:
-    return next((i for i, letter in enumerate(letters[:WIDTH]) if stops(i, letter)), WIDTH)  # type: ignore[operator]
+def _first(letters: bytes, stops: Callable[[int, int], bool]) -> int:
+    return next((i for i, letter in enumerate(letters[:WIDTH]) if stops(i, letter)), WIDTH)
 
 
 def _array(data: bytes) -> np.ndarray:
