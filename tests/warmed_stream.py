@@ -37,7 +37,7 @@ def batches() -> Iterator[list[bytes]]:
 
 
 def stream() -> None:
-    """Do what intake and a profiler do: until people are in segments, content is known and all is committed twice."""
+    """Do what intake and a profiler do, until people are in segments, content is known, and all is committed."""
     settings = Settings()
     layout = Layout.from_settings(settings.features, settings.segmentation)
     contract = Contract(1, Limits(), 600_000_000)
@@ -59,6 +59,9 @@ def stream() -> None:
         prepared = partition.prepare([0])
         commit_batches([prepared.part], 0)
         partition.committed(prepared)
+    assert segmentations.fitted, "a stream without segments doesn't need every kernel"
+    assert len(prepared.rows)
+    assert len(table)
 
 
 def main() -> None:
