@@ -1,12 +1,14 @@
 """Who is this: links between users and anonymous ids, refusals, merges (DESIGN 7).
 
-`Owner` decides about the ids of one partition, `records` is what owners say to each other. Nothing here does I/O.
+`Owner` decides about the ids of one partition and their profiles (`Body`), `records` is what owners say to each other.
+Nothing here does I/O.
 """
 
 from __future__ import annotations
 
+from streams.identity.body import Body
 from streams.identity.links import Identity, Link, LinkRow, Status
-from streams.identity.owner import REASONS, Body, Outgoing, Owner
+from streams.identity.owner import REASONS, Outgoing, Owner
 from streams.identity.records import (
     OPERATOR,
     Envelope,

@@ -11,11 +11,12 @@ the same owners under the same marks, and they pass it over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 
 from streams.contract.persons import ANONYMOUS, as_id, partition_of
+from streams.identity.body import Body
 from streams.identity.links import Identity, Link, LinkRow, Status
 from streams.identity.records import (
     OPERATOR,
@@ -35,7 +36,7 @@ from streams.identity.records import (
 )
 from streams.settings import IdentitySettings
 
-__all__ = ["REASONS", "Body", "Outgoing", "Owner"]
+__all__ = ["REASONS", "Outgoing", "Owner"]
 
 REASONS = ("blocked", "identified", "split", "taken", "too_many_ids", "too_many_merges", "too_many_new_ids")
 _WEEK_US = 7 * 86_400_000_000
@@ -49,31 +50,6 @@ Outgoing = tuple[int, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Identity).decode
-
-
-class Body(Protocol):
-    """The profiles that an owner decides about."""
-
-    def exists(self, profile_id: str) -> bool:
-        """Return whether there is such a person."""
-
-    def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
-        """Return each person's state, in pieces that can be merged one by one, and keep nothing of it.
-
-        From now on `user_of` these ids is somebody.
-        """
-
-    def keep(self, profile_ids: Sequence[str]) -> None:
-        """Count events of these ids as their own again: `user_of` them is nobody from now on."""
-
-    def receive(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
-        """Merge states into people."""
-
-    def take_out(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str) -> None:
-        """Take out of people what can be taken out again of states that were merged into them."""
-
-    def forwarded(self, block: bytes) -> None:
-        """Apply events that another owner sent on; their repeats were recognised there."""
 
 
 class Owner:
