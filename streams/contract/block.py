@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from streams.contract.frames import opened
+
 __all__ = ["BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "decode_block", "encode_block"]
 
 BLOCK_VERSION = 1
@@ -139,8 +141,8 @@ class Block:
         return len(self.at_us)
 
 
-def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> bytes:
-    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream.
+def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.Buffer:
+    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream; `streams.contract.frames.closed` makes it a record.
 
     Parameters
     ----------
@@ -156,11 +158,11 @@ def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(batch)
-    return bytes(sink.getvalue())
+    return sink.getvalue()
 
 
 def decode_block(data: bytes) -> Block:
-    """Read a block back; arrays are views of `data` wherever Arrow allows.
+    """Read a block back; arrays are views of one buffer wherever Arrow allows.
 
     Raises
     ------
@@ -211,7 +213,7 @@ def decode_ids(data: bytes) -> npt.NDArray[np.uint64]:
 def _checked(data: bytes) -> tuple[int, pa.RecordBatch]:
     """Return when a block was read (us), and its columns: they are what they have to be."""
     try:
-        reader = pa.ipc.open_stream(pa.py_buffer(data))
+        reader = pa.ipc.open_stream(opened(data))
         batch = reader.read_next_batch()
         batch.validate(full=True)
         metadata = reader.schema.metadata or {}

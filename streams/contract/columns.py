@@ -15,6 +15,7 @@ from streams.contract.block import Block, Names, encode_block
 from streams.contract.contexts import Contexts
 from streams.contract.event import TYPES, Properties, decode_properties
 from streams.contract.fields import Field
+from streams.contract.frames import closed
 from streams.contract.items import Items
 from streams.contract.persons import People
 from streams.contract.spans import Spans
@@ -22,7 +23,7 @@ from streams.contract.spec import canonical_event
 
 __all__ = ["Columns", "columns_of"]
 
-#: Below Kafka's default of 1 MB for a message.
+#: Below Kafka's default of 1 MB for a message, even of what can't be compressed.
 _MAX_BLOCK_BYTES = 900_000
 
 Rows = npt.NDArray[np.int64]
@@ -68,9 +69,9 @@ class Columns:
 
     def blocks(self, rows: Rows, read_at_us: int) -> Iterator[bytes]:
         """Yield the events in `rows` as one block, as several when one would be too large for a Kafka message."""
-        data = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
-        if len(data) <= _MAX_BLOCK_BYTES or len(rows) == 1:
-            yield data
+        stream = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
+        if stream.size <= _MAX_BLOCK_BYTES or len(rows) == 1:
+            yield closed(stream)
             return
         for half in np.array_split(rows, 2):
             yield from self.blocks(half, read_at_us)

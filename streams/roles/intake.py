@@ -128,6 +128,7 @@ class Intake:
                     "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
                     "queue.buffering.max.kbytes": 1_048_576,
                     "linger.ms": 0,
+                    "compression.type": "none",  # blocks are compressed: see streams.contract.frames
                 },
             )
         )
