@@ -89,6 +89,30 @@ class Stabiliser:
         at = self._known(rows)
         return np.where(self._seen[at, None], self._smooth[at], np.float32(np.nan))
 
+    def totals(self, rows: npt.ArrayLike, starts: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], Ints]:
+        """Sum up the smoothed vectors of groups of rows.
+
+        Parameters
+        ----------
+        rows
+            Row numbers (n,), group by group; a row may come more than once.
+        starts
+            Where each group begins, ascending (groups,).
+
+        Returns
+        -------
+        ndarray of float64, shape (groups, d)
+            The sums.
+        ndarray of int64, shape (groups,)
+            Of how many: rows that have no vector aren't counted.
+        """
+        at = self._known(rows)
+        bounds = np.append(np.asarray(starts, np.int64), len(at))
+        totals = np.zeros((len(bounds) - 1, self._smooth.shape[1]))
+        counted = np.zeros(len(totals), np.int64)
+        _sum_rows(at, bounds, self._smooth, self._seen, totals, counted)
+        return totals, counted
+
     def assign(self, rows: npt.ArrayLike, vectors: npt.ArrayLike, model: Segmentation) -> npt.NDArray[np.int64]:
         """Take in one vector a row, in order, and return the segment ids (n,) after each.
 
@@ -213,6 +237,19 @@ class Stabiliser:
             msg = f"row {at.max()} is unknown, there are {len(self._labels)}"
             raise ShapeError(msg)
         return at
+
+
+@njit(cache=True, nogil=True)
+def _sum_rows(
+    rows: Ints, bounds: Ints, smooth: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_], totals: Floats,
+    counted: Ints,
+) -> None:  # fmt: skip
+    for group in range(len(counted)):
+        for i in range(bounds[group], bounds[group + 1]):
+            if seen[rows[i]]:
+                counted[group] += 1
+                for j in range(smooth.shape[1]):
+                    totals[group, j] += smooth[rows[i], j]
 
 
 @njit(cache=True)

@@ -33,4 +33,6 @@ def warm_up_kernels() -> None:
         scaler = StandardScaler()
         scaler.learn_many(block)
         scaler.transform_many(block)
-        Stabiliser().assign(np.arange(8), block[:8], adaptive)
+        people = Stabiliser()
+        people.assign(np.arange(8), block[:8], adaptive)
+        people.totals(np.arange(8), [0])

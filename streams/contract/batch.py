@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
 from streams.contract.columns import Columns, columns_of
@@ -59,9 +60,9 @@ class Walked:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a batch becomes."""
+    """What a batch becomes; a block is an Arrow stream, and its partition."""
 
-    blocks: list[tuple[int, bytes]]
+    blocks: list[tuple[int, pa.Buffer]]
     dead_letters: list[DeadLetter]
     contents: list[Content]
     accepted: int

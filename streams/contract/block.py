@@ -142,7 +142,7 @@ class Block:
 
 
 def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.Buffer:
-    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream; `streams.contract.frames.closed` makes it a record.
+    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.Buffer:
     return sink.getvalue()
 
 
-def decode_block(data: bytes) -> Block:
-    """Read a block back; arrays are views of one buffer wherever Arrow allows.
+def decode_block(data: bytes | pa.Buffer) -> Block:
+    """Read a block back, in a frame or not; arrays are views of one buffer wherever Arrow allows.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def decode_block(data: bytes) -> Block:
     )
 
 
-def decode_ids(data: bytes) -> npt.NDArray[np.uint64]:
+def decode_ids(data: bytes | pa.Buffer) -> npt.NDArray[np.uint64]:
     """Read the message hashes of a block that is known otherwise; a block is refused where `decode_block` refuses it.
 
     Raises
@@ -210,7 +210,7 @@ def decode_ids(data: bytes) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-def _checked(data: bytes) -> tuple[int, pa.RecordBatch]:
+def _checked(data: bytes | pa.Buffer) -> tuple[int, pa.RecordBatch]:
     """Return when a block was read (us), and its columns: they are what they have to be."""
     try:
         reader = pa.ipc.open_stream(opened(data))

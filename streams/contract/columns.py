@@ -15,7 +15,6 @@ from streams.contract.block import Block, Names, encode_block
 from streams.contract.contexts import Contexts
 from streams.contract.event import TYPES, Properties, decode_properties
 from streams.contract.fields import Field
-from streams.contract.frames import closed
 from streams.contract.items import Items
 from streams.contract.persons import People
 from streams.contract.spans import Spans
@@ -67,11 +66,11 @@ class Columns:
             return parts[0]
         return cls(*(_joined([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
-    def blocks(self, rows: Rows, read_at_us: int) -> Iterator[bytes]:
+    def blocks(self, rows: Rows, read_at_us: int) -> Iterator[pa.Buffer]:
         """Yield the events in `rows` as one block, as several when one would be too large for a Kafka message."""
         stream = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
         if stream.size <= _MAX_BLOCK_BYTES or len(rows) == 1:
-            yield closed(stream)
+            yield stream
             return
         for half in np.array_split(rows, 2):
             yield from self.blocks(half, read_at_us)

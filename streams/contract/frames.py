@@ -11,7 +11,7 @@ import pyarrow as pa
 __all__ = ["closed", "opened"]
 
 _ZSTD = pa.Codec("zstd")
-#: What begins a frame. An Arrow stream begins with four bytes 0xFF: what was written before there were frames is read.
+#: What begins a frame; an Arrow stream begins with four bytes 0xFF.
 _MARK = b"zstd"
 _HEADER = len(_MARK) + 4
 #: No record says more: a number that was damaged on its way mustn't ask for gigabytes.
@@ -20,21 +20,24 @@ _MOST_BYTES = 64 << 20
 
 def closed(data: pa.Buffer) -> bytes:
     """Return a record as it is sent: a mark, how many bytes it has (4, little-endian), and a zstd frame."""
-    return _MARK + data.size.to_bytes(4, "little") + _ZSTD.compress(data, asbytes=True)
+    frame: bytes = _ZSTD.compress(data, asbytes=True)
+    return b"".join([_MARK, data.size.to_bytes(4, "little"), frame])
 
 
-def opened(data: bytes) -> pa.Buffer:
-    """Return what a record says, whether it came in a frame or, as once, without.
+def opened(data: bytes | pa.Buffer) -> pa.Buffer:
+    """Return what a record says, whether it came in a frame or without.
 
     Raises
     ------
     ValueError, OSError
         Not a whole frame, or one of more than 64 MiB.
     """
-    if not data.startswith(_MARK):
-        return pa.py_buffer(data)
-    size = int.from_bytes(data[len(_MARK) : _HEADER], "little")
+    whole = pa.py_buffer(data)
+    header = whole[:_HEADER].to_pybytes()
+    if not header.startswith(_MARK):
+        return whole
+    size = int.from_bytes(header[len(_MARK) :], "little")
     if size > _MOST_BYTES:
         msg = f"a frame of {size} bytes; none has more than {_MOST_BYTES}"
         raise ValueError(msg)
-    return _ZSTD.decompress(memoryview(data)[_HEADER:], size)
+    return _ZSTD.decompress(whole[_HEADER:], size)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import repeat
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +24,10 @@ BLOCKED = frozenset({
 #: What the profile id of a person without a userId begins with.
 ANONYMOUS = "anon:"
 _KEPT = 500_000
+#: What stands where a person's number would: nobody, and not looked at yet.
+_NOBODY, _UNSEEN = -1, -2
 
-#: (profile id, partition)
-Person = tuple[str, int]
-_UNSEEN: Person = ("", -1)
+Int64s = npt.NDArray[np.int64]
 
 
 class People(NamedTuple):
@@ -43,7 +44,7 @@ class People(NamedTuple):
     """
 
     names: Names
-    partitions: npt.NDArray[np.int64]
+    partitions: Int64s
     anonymous: Names
 
 
@@ -84,26 +85,30 @@ class Persons:
     def __init__(self, partitions: int, max_bytes: int) -> None:
         self._partitions = partitions
         self._max_bytes = max_bytes
-        self._users: dict[str, Person | None] = {}
-        self._anonymous: dict[str, Person | None] = {}
-        self._beside: dict[str, str] = {}
+        self._forget()
 
     def resolve_many(self, users: Names, anonymous: Names) -> People:
-        """Return who each event belongs to, given its userId and its anonymousId; see `resolve`."""
-        found = [*self._resolved(self._users, users.values.to_pylist(), "userId"), None]  # None for code -1
-        codes = users.codes
-        nobody = np.array([person is None for person in found], np.bool_)[codes]
-        identified = np.array(
-            [person is not None and not person[0].startswith(ANONYMOUS) for person in found], np.bool_
-        )
-        beside = self._named_beside(anonymous, identified[codes])
-        if nobody.any() and len(anonymous.values):
-            codes = np.where(nobody & (anonymous.codes >= 0), len(found) + anonymous.codes, np.where(nobody, -1, codes))
-            found += [*self._resolved(self._anonymous, anonymous.values.to_pylist(), "anonymousId"), None]
-        partitions = np.array([-1 if person is None else person[1] for person in found], np.int64)
-        ids = pa.array([None if person is None else person[0] for person in found], pa.utf8()).dictionary_encode()
-        distinct = Names.of(ids)
-        return People(Names(distinct.codes[codes], distinct.values), partitions[codes], beside)
+        """Return who each event belongs to: its userId, else its anonymousId, whichever is an id."""
+        if len(self._people) > _KEPT or len(self._users) + len(self._anonymous) > 2 * _KEPT:
+            self._forget()
+        numbers = np.append(self._numbers(self._users, users.values, as_id), _NOBODY)[users.codes]
+        nobody = numbers == _NOBODY
+        if len(anonymous.values) and nobody.any():
+            of_anonymous = self._numbers(self._anonymous, anonymous.values, _anonymous_profile)
+            numbers = np.where(nobody, np.append(of_anonymous, _NOBODY)[anonymous.codes], numbers)
+        named = np.zeros(len(self._people) + 1, np.bool_)
+        named[numbers] = True
+        here = np.flatnonzero(named[:_NOBODY])  # the last place is nobody's
+        places = np.full(len(named), -1, np.int32)
+        places[here] = np.arange(len(here))
+        people = [self._people[number] for number in here.tolist()]
+        ids, partitions = [profile_id for profile_id, _ in people], [partition for _, partition in people]
+        codes = places[numbers]
+        beside = Names.nothing(len(codes))
+        if len(anonymous.values):
+            identified = np.array([*(not one.startswith(ANONYMOUS) for one in ids), False])
+            beside = self._named_beside(anonymous, identified[codes])
+        return People(Names(codes, pa.array(ids, pa.utf8())), np.array([*partitions, -1], np.int64)[codes], beside)
 
     def _named_beside(self, anonymous: Names, identified: npt.NDArray[np.bool_]) -> Names:
         """Keep anonymousIds of identified people, blocked words included: whoever links them says so."""
@@ -123,17 +128,31 @@ class Persons:
         names = Names.of(pa.array([text or None for text in found], pa.utf8()).dictionary_encode())
         return Names(np.append(names.codes, np.int32(-1))[kept], names.values)
 
-    def _resolved(
-        self, memory: dict[str, Person | None], values: list[str], kind: Literal["userId", "anonymousId"]
-    ) -> list[Person | None]:
-        found = list(map(memory.get, values, repeat(_UNSEEN)))
-        for i in [i for i, person in enumerate(found) if person is _UNSEEN]:
-            if len(memory) >= _KEPT:
-                memory.clear()
-            user, anonymous = (values[i], None) if kind == "userId" else (None, values[i])
-            profile_id = profile_id_of(user, anonymous, self._max_bytes)
-            person = (profile_id, partition_of(profile_id, self._partitions)) if profile_id else None
-            found[i] = person
-            if len(values[i]) <= self._max_bytes:  # half a million ids of a megabyte each are no memory's bound
-                memory[values[i]] = person
-        return found
+    def _numbers(self, memory: dict[str, int], values: pa.StringArray, read: Callable[[str, int], str]) -> Int64s:
+        """Return the number of the person that each raw id names; `read` makes its profile id, empty for nobody."""
+        raw = values.to_pylist()
+        numbers = np.array(list(map(memory.get, raw, repeat(_UNSEEN))), np.int64)
+        for i in np.flatnonzero(numbers == _UNSEEN).tolist():
+            profile_id = read(raw[i], self._max_bytes)
+            numbers[i] = number = self._number(profile_id) if profile_id else _NOBODY
+            if len(raw[i]) <= self._max_bytes:  # half a million ids of a megabyte each are no memory's bound
+                memory[raw[i]] = number
+        return numbers
+
+    def _number(self, profile_id: str) -> int:
+        number = self._known.setdefault(profile_id, len(self._people))
+        if number == len(self._people):
+            self._people.append((profile_id, partition_of(profile_id, self._partitions)))
+        return number
+
+    def _forget(self) -> None:
+        #: number -> (profile id, partition), and the way back
+        self._people: list[tuple[str, int]] = []
+        self._known: dict[str, int] = {}
+        self._users: dict[str, int] = {}
+        self._anonymous: dict[str, int] = {}
+        self._beside: dict[str, str] = {}
+
+
+def _anonymous_profile(value: str, max_bytes: int) -> str:
+    return profile_id_of(None, value, max_bytes)

@@ -173,15 +173,12 @@ class Activity:
         order = np.lexsort((segments, at))
         rows, at, new, segments = rows[order], at[order], new[order], segments[order]
         starts = np.flatnonzero(np.r_[True, (np.diff(at) != 0) | (np.diff(segments) != 0)])
-        vectors = labels.stabiliser.vectors(rows).astype(np.float64)
-        known = ~np.isnan(vectors[:, 0]) if vectors.shape[1] else np.zeros(len(rows), np.bool_)
-        totals = np.add.reduceat(np.where(known[:, None], vectors, 0.0), starts, axis=0)
+        totals, counted = labels.stabiliser.totals(rows, starts)
         active = np.diff(np.r_[starts, len(rows)])
-        newcomers, counted = (np.add.reduceat(flags.astype(np.int64), starts) for flags in (new, known))
-        for place, start in enumerate(starts.tolist()):
-            self._row(name, int(at[start]), int(segments[start])).add(
-                int(active[place]), int(newcomers[place]), totals[place], int(counted[place])
-            )
+        newcomers = np.add.reduceat(new.astype(np.int64), starts)
+        columns = [column.tolist() for column in (at[starts], segments[starts], active, newcomers, counted)]
+        for at_us, segment, people, first_seen, known, total in zip(*columns, totals, strict=True):
+            self._row(name, at_us, segment).add(people, first_seen, total, known)
 
 
 def _again(row: ActivityRow) -> ActivityRow:

@@ -130,6 +130,8 @@ class Identities:
     def column(self, rows: Rows, ids: pa.Array) -> pa.Array:
         """Return what is stored with each of some people, given their rows and ids; most have nothing."""
         has = np.flatnonzero(self._has_links(rows))
+        if not len(has):
+            return pa.repeat(pa.scalar(b""), len(rows))
         stored = self.owner.stored
         packed = [stored.get(profile_id, b"") for profile_id in ids.take(pa.array(has)).to_pylist()]
         sizes = np.zeros(len(rows) + 1, np.int32)
@@ -168,7 +170,7 @@ class Identities:
         columns = Columns.renamed(block, Names(codes, pa.array(users, pa.utf8())), block.person)
         for owner in np.unique(owners).tolist():
             for piece in columns.blocks(applied.away[owners == owner], block.read_at_us):
-                self.owner.forward(owner, piece)
+                self.owner.forward(owner, piece.to_pybytes())
 
     # streams.identity.Body
 

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.contract import Contract, Incoming, Limits, Result, Walked, encode_content
 from streams.contract.emails import without_emails
+from streams.contract.frames import closed
 from streams.contract.marks import MORE_HEADER, SOURCES_HEADER, Applied, encode_sources
 from streams.errors import AlreadyRunningError, UnavailableError, UserprismError
 from streams.kafka import (
@@ -51,6 +52,8 @@ _RETRY_S = 0.2
 _STUCK_S = 60.0
 #: When so much of a batch is to come it says so: whoever reads its blocks then takes no pause for the end.
 _MORE = 0.1
+#: So small a batch is read while nothing is on its way: whoever reads blocks needn't wait for a whole one to begin.
+_FIRST = 0.25
 #: What it holds under load: events that were fetched, a batch read, another taken apart, a third on its way.
 _MEMORY_BYTES = 288 << 20
 
@@ -209,7 +212,8 @@ class Intake:
 
     def _poll(self) -> list[Message]:
         settings = self._settings.intake
-        messages = self._poller.consume(settings.batch_events, settings.linger_ms / 1000)
+        part = 1.0 if self._writing or self._ahead else _FIRST
+        messages = self._poller.consume(int(part * settings.batch_events) or 1, settings.linger_ms / 1000)
         if any(map(Message.error, messages)) or not all(map(Message.value, messages)):  # of tens of thousands
             messages = list(filter(_is_event, messages))
         if self._revoked:  # amid the batch: some of it may be somebody else's now, or may come again
@@ -236,7 +240,7 @@ class Intake:
         last = {partition: number for number, (partition, _) in enumerate(result.blocks)}
         for number, (partition, block) in enumerate(result.blocks):
             headers = marks if last[partition] == number else None
-            produce(producer, topics.clicks, block, partition=partition, headers=headers)
+            produce(producer, topics.clicks, closed(block), partition=partition, headers=headers)
         for letter in result.dead_letters:
             produce(producer, topics.dead_letters, letter.value, letter.key, headers=letter.record_headers())
         for content in result.contents:

@@ -21,6 +21,7 @@ from streams.contract import (
     profile_id_of,
 )
 from streams.contract.columns import Columns
+from streams.contract.frames import opened
 from streams.contract.persons import Persons
 from streams.contract.times import parse_time
 
@@ -241,7 +242,7 @@ def test_an_alias_carries_the_previous_id() -> None:
 
 def test_a_block_without_both_ids_has_no_column_for_them() -> None:
     def names(*values: dict[str, object]) -> list[str]:
-        return pa.ipc.open_stream(applied(*values).blocks[0][1]).schema.names
+        return pa.ipc.open_stream(opened(applied(*values).blocks[0][1])).schema.names
 
     assert "anonymous" not in names(GOOD, GOOD | {"userId": None, "anonymousId": "a"})
     assert names(GOOD | {"anonymousId": "a"})[-1] == "anonymous"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streams.contract import Block, BlockError, Contract, Incoming, Limits, Names, decode_block, decode_ids
 from streams.contract.block import CLICKS_SCHEMA
+from streams.contract.frames import closed, opened
 
 _OF_EVENTS = ("at_us", "message_hash", "type", "price", "quantity", "revenue", "source_ms", "clamped")
 _OF_NAMES = ("person", "event", "currency", "device", "country", "channel", "traits", "anonymous")
@@ -30,11 +31,14 @@ def block() -> bytes:
     contract = Contract(1, Limits(), 600_000_000)
     raw = [json.dumps(value).encode() for value in values]
     result = contract.apply(raw, [1_790_000_000_000] * len(raw), lambda i: Incoming("e", 0, i, None, []))
-    return result.blocks[0][1]
+    return result.blocks[0][1].to_pybytes()
 
 
 WHOLE = block()
+#: How it is sent; the reader takes both.
+FRAMED = closed(pa.py_buffer(WHOLE))
 PLACES = st.integers(0, len(WHOLE) - 1)
+PLACES_OF_FRAME = st.integers(0, len(FRAMED) - 1)
 
 
 def whole_or_refused(data: bytes) -> Block | None:
@@ -63,8 +67,9 @@ def whole_or_refused(data: bytes) -> Block | None:
     return found
 
 
-def test_an_undamaged_block_is_read() -> None:
-    found = whole_or_refused(WHOLE)
+@pytest.mark.parametrize("data", [FRAMED, WHOLE])
+def test_an_undamaged_block_is_read(data: bytes) -> None:
+    found = whole_or_refused(data)
 
     assert found is not None
     assert len(found) == 20
@@ -89,6 +94,29 @@ def test_a_block_with_other_bytes_is_refused_or_whole(changes: list[tuple[int, i
 def test_a_block_with_a_piece_from_elsewhere_is_refused_or_whole(to: int, start: int, length: int) -> None:
     whole_or_refused(WHOLE[:to] + WHOLE[start : start + length] + WHOLE[to + length :])
     whole_or_refused(WHOLE[:to] + WHOLE[to + length :])
+
+
+@given(PLACES_OF_FRAME, st.lists(st.tuples(PLACES_OF_FRAME, st.integers(0, 255)), max_size=8))
+def test_a_frame_that_was_cut_or_changed_is_refused_or_holds_a_whole_block(
+    length: int, changes: list[tuple[int, int]]
+) -> None:
+    data = bytearray(FRAMED)
+    for place, byte in changes:
+        data[place] = byte
+    whole_or_refused(bytes(data))
+    assert whole_or_refused(bytes(data[:length])) is None
+
+
+def test_a_frame_that_says_it_holds_gigabytes_is_refused_before_memory_is_taken() -> None:
+    large = FRAMED[:4] + (0xFFFFFFFF).to_bytes(4, "little") + FRAMED[8:]
+
+    with pytest.raises(BlockError, match="4294967295 bytes; none has more"):
+        decode_block(large)
+
+
+@given(st.binary(max_size=5_000))
+def test_a_frame_gives_back_what_was_put_in(data: bytes) -> None:
+    assert opened(closed(pa.py_buffer(data))).to_pybytes() == data
 
 
 @given(st.binary(max_size=400))

@@ -92,6 +92,21 @@ def test_forgotten_rows_start_again_and_room_grows() -> None:
     assert people.labels[0] == 0
 
 
+@given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=6), max_size=5))
+def test_totals_of_groups_are_the_sums_of_their_rows_vectors(groups: list[list[int]]) -> None:
+    people = Stabiliser()
+    people.assign([0, 1, 3, 0, 5], np.arange(10.0).reshape(5, 2), KMeans(2, init=np.zeros((2, 2))))
+    rows = [row for group in groups for row in group]
+    starts = np.cumsum([0, *map(len, groups)])[:-1]
+
+    totals, counted = people.totals(np.array(rows, np.int64), starts)
+
+    for group, total, number in zip(groups, totals, counted, strict=True):
+        vectors = people.vectors(group)[np.isin(group, [0, 1, 3, 5])]
+        assert total.tolist() == vectors.sum(axis=0, dtype=np.float64).tolist()
+        assert number == len(vectors)
+
+
 def test_bad_rows_and_vectors_change_nothing() -> None:
     model, people = KMeans(2, init=LINE), Stabiliser()
     people.assign([0], [[1.0]], model)
