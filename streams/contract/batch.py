@@ -238,7 +238,7 @@ def _rich_properties(spans: Spans) -> dict[int, Properties]:
 def _message_hashes(spans: Spans, message: Int64s, index: Int64s, source: Source) -> npt.NDArray[np.uint64]:
     """Hash the messageId as text, else the event's place in the topic."""
     ids = spans.texts(Field.MESSAGE_ID)
-    for row in [row for row, given in enumerate(ids) if not given and spans.plain[row]]:
+    for row in np.flatnonzero(spans.plain & ~spans.says(Field.MESSAGE_ID)).tolist():
         came = source(int(message[row]))
         ids[row] = f"{came.topic}:{came.partition}:{came.offset}:{index[row]}".encode()
     return np.fromiter(map(xxhash.xxh3_64_intdigest, ids), np.uint64, len(ids))

@@ -114,6 +114,11 @@ class Spans:
         present: npt.NDArray[np.bool_] = self._kinds[field] != ABSENT
         return present
 
+    def says(self, field: Field) -> npt.NDArray[np.bool_]:
+        """Return which events have the field, and something in it."""
+        some: npt.NDArray[np.bool_] = self.has(field) & (self._ends[field] > self._begins[field])
+        return some
+
     def raw(self, field: Field, row: int) -> bytes:
         """Return a value as it is written; an empty one where it is absent."""
         if self._kinds[field, row] == ABSENT:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import pyarrow as pa
 
 from streams.contract.control import ControlError
+from streams.contract.frames import closed, opened
 
 __all__ = [
     "OPERATOR",
@@ -176,7 +178,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def decode_envelope(data: bytes) -> Envelope:
-    """Read one back.
+    """Read one back, in a frame or not.
 
     Raises
     ------
@@ -184,8 +186,8 @@ def decode_envelope(data: bytes) -> Envelope:
         Another version, or no envelope at all.
     """
     try:
-        envelope = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        envelope = _decode(opened(data))
+    except (msgspec.DecodeError, ValueError, OSError) as error:
         msg = f"not a record of identity ({len(data)} bytes): {error}"
         raise EnvelopeError(msg) from error
     if envelope.version != _VERSION:
@@ -195,7 +197,7 @@ def decode_envelope(data: bytes) -> Envelope:
 
 
 def envelopes(source: int, offset: int, layout: str, items: Sequence[Item]) -> Iterator[bytes]:
-    """Yield what is to be sent for one record and one owner: one envelope, or several under the size of a message."""
+    """Yield what is to be sent for one record and one owner, in frames: one envelope, or several that fit a message."""
     waiting, index = [list(items)], 0
     while waiting:
         part = waiting.pop()
@@ -204,5 +206,5 @@ def envelopes(source: int, offset: int, layout: str, items: Sequence[Item]) -> I
             half = len(part) // 2
             waiting += [part[half:], part[:half]]
             continue
-        yield data
+        yield closed(pa.py_buffer(data))
         index += 1

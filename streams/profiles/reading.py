@@ -142,7 +142,7 @@ class Reader:
                     self._one(f"{feature.name}/std", rows, deviation),
                 ]
             case "hours" | "weekdays":
-                counts = ints[np.ix_(rows, np.arange(start, start + feature.slots))]
+                counts = ints[rows, start : start + feature.slots]
                 busiest = counts.argmax(axis=1) if len(rows) else np.empty(0)
                 return [self._one(f"busiest_{feature.name.removesuffix('s')}", rows, busiest)]
             case "decayed_count" | "decayed_sum" if not feature.by:
@@ -181,8 +181,8 @@ class Reader:
                 return np.empty((len(rows), 0))
             return self._hashed_shares(feature, rows, EVENT_DIMENSIONS)
         start = self._layout.place(feature)[1]
-        words = np.arange(start, start + feature.slots * feature.width)
-        ints, floats = self._dense.ints[np.ix_(rows, words)], self._dense.floats[np.ix_(rows, words)]
+        end = start + feature.slots * feature.width
+        ints, floats = self._dense.ints[rows, start:end], self._dense.floats[rows, start:end]
         events = np.maximum(self._dense.ints[rows, EVENTS], 1)
         match feature.kind:
             case "rfm":

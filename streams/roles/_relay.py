@@ -60,6 +60,7 @@ class Relay:
                     "enable.gapless.guarantee": True,
                     "message.timeout.ms": 0,
                     "queue.buffering.max.messages": 1_000_000,
+                    "compression.type": "none",  # envelopes are compressed: see streams.contract.frames
                 },
             )
         return self._outbox
