@@ -201,12 +201,14 @@ def ensure_topics(settings: Settings, *, partitions: int | None = None) -> None:
         raise StateError(msg)
     # The broker's clock, not intake's: how old a repeat is mustn't depend on a worker whose clock jumps.
     clicks = {"retention.ms": str(settings.kafka.clicks_retention_s * 1000), "message.timestamp.type": "LogAppendTime"}
+    beside = {"compression.type": "zstd"}  # the producer that writes clicks compresses nothing (docs/adr/0023)
+    configs = {topics.clicks: clicks, topics.content: beside, topics.dead_letters: beside}
     new = [
         NewTopic(
             name,
             num_partitions=1 if name in topics.of_control() else count,
             replication_factor=settings.kafka.replication,
-            config=clicks if name == topics.clicks else {},
+            config=configs.get(name, {}),
         )
         for name in (topics.events, *topics.owned())
         if name not in existing
