@@ -13,6 +13,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher, _DispatcherBase
 
 from streams.contract import Contract, Incoming, Limits
+from streams.contract.frames import closed
 from streams.profiles import Layout, VectorTable
 from streams.profiles.segmentations import Segmentations
 from streams.roles._clicks import Record
@@ -49,7 +50,7 @@ def stream() -> None:
         now_ms = time.time_ns() // 1_000_000
         result = contract.apply(values, [now_ms] * len(values), lambda i: Incoming("e", 0, i, None, []))
         for _, block in result.blocks:
-            partition.apply(Record(0, number, now_ms * 1000, block, b"", {}))
+            partition.apply(Record(0, number, now_ms * 1000, closed(block), b"", {}))
         content = np.array([content.content_id for content in result.contents], np.uint64)
         vectors = np.random.default_rng(number).normal(size=(len(content), DIM)).astype(np.float32)
         table.upsert(content, vectors)

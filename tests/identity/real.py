@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from streams.contract import Contract, Incoming, Limits
 from streams.contract.control import ERASE
+from streams.contract.frames import closed
 from streams.identity import Outgoing
 from streams.profiles import UNASSIGNED, Layout, Position
 from streams.roles._clicks import Record as ClicksRecord
@@ -46,7 +47,7 @@ def block_of(events: tuple[Event, ...], partitions: int) -> bytes:
     contract = Contract(partitions, Limits(), 600_000_000)
     times = [RECORD_US // 1000] * len(values)
     ((_, block),) = contract.apply(values, times, lambda i: Incoming("e", 0, i, None, [])).blocks
-    return block
+    return closed(block)
 
 
 class RealShell:

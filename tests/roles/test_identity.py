@@ -12,6 +12,7 @@ import pytest
 
 from streams.commands import identity, looking
 from streams.contract import Contract, Incoming, Limits
+from streams.contract.frames import closed
 from streams.errors import InputError, Transient
 from streams.kafka import end_offsets
 from streams.roles.profiler import Profiler
@@ -43,7 +44,8 @@ def blocks_of(settings: Settings, events: list[dict[str, object]], batch: int = 
     made: list[Block] = []
     for at in range(0, len(events), batch):
         values = [json.dumps(event).encode() for event in events[at : at + batch]]
-        made += contract.apply(values, [RECORD_MS] * len(values), lambda i: Incoming("e", 0, i, None, [])).blocks
+        result = contract.apply(values, [RECORD_MS] * len(values), lambda i: Incoming("e", 0, i, None, []))
+        made += [(partition, closed(block)) for partition, block in result.blocks]
     return made
 
 

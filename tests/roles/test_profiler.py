@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from streams.contract import Contract, Incoming, Limits, decode_block
+from streams.contract.frames import closed
 from streams.errors import LeaseLostError
 from streams.kafka import end_offsets, produce, producer_config
 from streams.outbox import Outbox
@@ -40,7 +41,8 @@ def blocks_of(settings: Settings, log: KnownLog) -> list[Block]:
         def source(i: int, at: int = at) -> Incoming:
             return Incoming("events", 0, at + i, None, [])
 
-        made += contract.apply(values, [RECORD_MS] * len(values), source).blocks
+        blocks = contract.apply(values, [RECORD_MS] * len(values), source).blocks
+        made += [(partition, closed(block)) for partition, block in blocks]
     return made
 
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from streams.contract import Contract, Incoming, Limits, decode_block
+from streams.contract.frames import closed
 from streams.kafka import client_config, produce, producer_config
 from streams.profiles import Layout, PartitionState
 from streams.roles._partition import Partition
@@ -36,7 +37,7 @@ def block(message_ids: list[str], keys: list[bytes] | None = None) -> bytes:
     chosen = keys or [b""] * len(values)
     contract = Contract(1, Limits(), 0)
     result = contract.apply(values, [START_MS] * len(values), lambda i: Incoming("events", 0, i, chosen[i], []))
-    return result.blocks[0][1]
+    return closed(result.blocks[0][1])
 
 
 def state() -> PartitionState:

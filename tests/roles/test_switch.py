@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from encoders import content_space, load_encoder
 from streams.cli import cli
 from streams.contract import Contract, Incoming, Limits, encode_content
+from streams.contract.frames import closed
 from streams.errors import InputError
 from streams.kafka import produce, producer_config
 from streams.roles.encoder import EncoderRole
@@ -37,10 +38,11 @@ def send(settings: Settings, events: list[dict[str, object]]) -> list[tuple[int,
     producer = Producer(producer_config(settings))
     for content in made.contents:
         produce(producer, settings.kafka.topics.content, encode_content(content))
-    for partition, block in made.blocks:
+    blocks = [(partition, closed(block)) for partition, block in made.blocks]
+    for partition, block in blocks:
         produce(producer, settings.kafka.topics.clicks, block, partition=partition)
     assert producer.flush(10) == 0
-    return made.blocks
+    return blocks
 
 
 def views(item: int, title: str, people: range) -> Iterator[dict[str, object]]:
