@@ -172,13 +172,21 @@ class Activity:
             return
         order = np.lexsort((segments, at))
         rows, at, new, segments = rows[order], at[order], new[order], segments[order]
-        starts = np.flatnonzero(np.r_[True, (np.diff(at) != 0) | (np.diff(segments) != 0)])
+        begins = np.ones(len(rows), np.bool_)
+        begins[1:] = (at[1:] != at[:-1]) | (segments[1:] != segments[:-1])
+        starts = np.flatnonzero(begins)
         totals, counted = labels.stabiliser.totals(rows, starts)
-        active = np.diff(np.r_[starts, len(rows)])
+        active = np.diff(starts, append=len(rows))
         newcomers = np.add.reduceat(new.astype(np.int64), starts)
         columns = [column.tolist() for column in (at[starts], segments[starts], active, newcomers, counted)]
-        for at_us, segment, people, first_seen, known, total in zip(*columns, totals, strict=True):
-            self._row(name, at_us, segment).add(people, first_seen, total, known)
+        for at_us, segment, people, unknown, known, total in zip(*columns, totals, strict=True):
+            row = self._rows.get((name, at_us, segment))
+            if row is None:  # history that comes in at once has thousands of them
+                self._rows[name, at_us, segment] = ActivityRow(
+                    name, at_us, segment, people, unknown, vectors=known, total=total
+                )
+            else:
+                row.add(people, unknown, total, known)
 
 
 def _again(row: ActivityRow) -> ActivityRow:
