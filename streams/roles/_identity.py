@@ -130,8 +130,6 @@ class Identities:
     def column(self, rows: Rows, ids: pa.Array) -> pa.Array:
         """Return what is stored with each of some people, given their rows and ids; most have nothing."""
         has = np.flatnonzero(self._has_links(rows))
-        if not len(has):
-            return pa.repeat(pa.scalar(b""), len(rows))
         stored = self.owner.stored
         packed = [stored.get(profile_id, b"") for profile_id in ids.take(pa.array(has)).to_pylist()]
         sizes = np.zeros(len(rows) + 1, np.int32)
