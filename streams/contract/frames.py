@@ -18,10 +18,10 @@ _HEADER = len(_MARK) + 4
 _MOST_BYTES = 64 << 20
 
 
-def closed(data: pa.Buffer) -> bytes:
+def closed(data: bytes | pa.Buffer) -> bytes:
     """Return a record as it is sent: a mark, how many bytes it has (4, little-endian), and a zstd frame."""
     frame: bytes = _ZSTD.compress(data, asbytes=True)
-    return b"".join([_MARK, data.size.to_bytes(4, "little"), frame])
+    return b"".join([_MARK, memoryview(data).nbytes.to_bytes(4, "little"), frame])
 
 
 def opened(data: bytes | pa.Buffer) -> pa.Buffer:

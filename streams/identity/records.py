@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-import pyarrow as pa
 
 from streams.contract.control import ControlError
 from streams.contract.frames import closed, opened
@@ -206,5 +205,5 @@ def envelopes(source: int, offset: int, layout: str, items: Sequence[Item]) -> I
             half = len(part) // 2
             waiting += [part[half:], part[:half]]
             continue
-        yield closed(pa.py_buffer(data))
+        yield closed(data)
         index += 1
