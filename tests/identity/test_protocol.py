@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contract import partition_of
+from streams.contract.frames import closed, opened
 from streams.identity import OPERATOR, EnvelopeError, Split, Undo, decode_envelope, envelopes
 from streams.identity.records import Absorb, Claim, Refuse
 from streams.settings import IdentitySettings
@@ -163,6 +164,13 @@ def test_envelopes_stay_below_the_size_of_a_message(states: list[bytes]) -> None
     found = [decode_envelope(data) for data in cut]
     assert [item for envelope in found for item in envelope.items] == items
     assert [envelope.mark for envelope in found] == [7 << 16 | index for index in range(len(found))]
+
+
+def test_envelopes_are_sent_compressed() -> None:
+    (data,) = envelopes(1, 7, "layout", [Absorb("ann", "anon:a", 1, 2, [bytes(10_000)], False)])
+
+    assert len(data) < 1_000
+    assert closed(opened(data)) == data
 
 
 @given(st.binary(max_size=200))
