@@ -29,6 +29,7 @@ __all__ = ["Segmentation"]
 log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int32]
+_NO_ROWS: Rows = np.empty(0, np.int32)
 People = Sequence[tuple[PartitionState, PartitionLabels]]
 
 #: The first centres are fitted on this many people (adaptive k-means' warm-up), on fewer once the log is read.
@@ -129,13 +130,19 @@ class Segmentation:
         self._model.learn(points)
         self._model.assign(labels.stabiliser, rows, points)
 
-    def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> Rows:
-        """Look at people again whose content has become known; return those whose label is another now."""
+    def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows, soon: Rows = _NO_ROWS) -> Rows:
+        """Look at people again whose content has become known; return those whose label is another now.
+
+        Those of them who are observed `soon`, before anybody is told of labels, only begin anew.
+        """
         labels.resize(state.people)
-        if not self._fitted or self._strange or not len(rows):
+        if not self._fitted or self._strange:
             return rows[:0]
-        raw, labels.known[rows] = self._space.raw(state, rows)
         labels.stabiliser.forget(rows)
+        rows = np.setdiff1d(rows, soon, assume_unique=True)
+        if not len(rows):
+            return rows
+        raw, labels.known[rows] = self._space.raw(state, rows)
         now = self._model.assign(labels.stabiliser, rows, self._space.transform(raw))
         changed: Rows = rows[now != labels.committed[rows]]
         return changed
@@ -144,7 +151,7 @@ class Segmentation:
         """Return the people whose segment no longer exists: its centre was moved elsewhere under a new id."""
         labels.resize(state.people)
         if self._model.segment_ids is None:
-            return np.empty(0, np.int32)
+            return _NO_ROWS
         held = labels.of(np.arange(state.people, dtype=np.int32))
         return np.flatnonzero((held >= 0) & ~np.isin(held, self._model.segment_ids)).astype(np.int32)
 
@@ -293,7 +300,7 @@ class Segmentation:
             self._learned_at_fit = self._model.learned
         self._fitted, self._strange, self._due = True, False, ""
         if not anew:
-            return [np.empty(0, np.int32) for _ in people]
+            return [_NO_ROWS for _ in people]
         if first:  # who has a segment keeps it, as after a restart
             return [_unassigned(state, labels) for state, labels in people]
         return [state.everybody() for state, _ in people]
@@ -331,13 +338,9 @@ class Segmentation:
         """Return everything that `restore` needs, without pickle."""
         scaler, widths, weights = self._space.snapshot()
         return Snapshot(
-            model=self._model.snapshot(),
-            scaler=scaler,
-            widths=widths,
-            behaviour_weights=weights,
-            events=self._events_at_fit,
-            known=self._known_at_fit,
-        ).encode()
+            model=self._model.snapshot(), scaler=scaler, widths=widths, behaviour_weights=weights,
+            events=self._events_at_fit, known=self._known_at_fit,
+        ).encode()  # fmt: skip
 
     def restore(self, snapshot: bytes) -> bool:
         """Go on from a stored version; return False where another model or none was stored: it is fitted anew."""

@@ -70,9 +70,12 @@ class Segmentations:
                 marked[number] = np.concatenate([marked[number], rows])
         return marked
 
-    def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> Rows:
-        """Look at people again whose content has become known; return those with another label in any of them."""
-        changed = [s.relabel(state, of_it, rows) for s, of_it in self._with(labels) if s.sees_content]
+    def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows, soon: Rows) -> Rows:
+        """Look at people again whose content has become known; return those with another label in any of them.
+
+        Who is observed `soon`, before anybody is told of labels, is labelled then.
+        """
+        changed = [s.relabel(state, of_it, rows, soon) for s, of_it in self._with(labels) if s.sees_content]
         return np.concatenate([rows[:0], *changed])
 
     def fit_if_due(self, people: People, *, drained: bool) -> list[Rows] | None:

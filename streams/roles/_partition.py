@@ -150,13 +150,16 @@ class Partition:
         """How many people came since `take_unobserved`, counted with repeats."""
         return sum(len(rows) for rows in self._unobserved)
 
+    @property
+    def unobserved(self) -> Rows:
+        """The people who came since `take_unobserved`, each once: they are observed before the next commit."""
+        came = np.unique(np.concatenate([np.empty(0, np.int32), *self._unobserved]))
+        return came[self.state.present(came)]
+
     def take_unobserved(self) -> Rows:
         """Return the people who came since the last call, each once."""
-        rows, self._unobserved = self._unobserved, []
-        if not rows:
-            return np.empty(0, np.int32)
-        came = np.unique(np.concatenate(rows))
-        return came[self.state.present(came)]
+        came, self._unobserved = self.unobserved, []
+        return came
 
     def apply(self, record: Record) -> list[Outgoing]:
         """Apply one record and return what is to be said to other owners, all of it before the next commit.

@@ -330,7 +330,8 @@ class Profiler:
         self._unseen.clear()
         for partition in self._partitions.values():
             rows = partition.state.rows_touching(content)
-            partition.mark(self._segmentations.relabel(partition.state, partition.labels, rows))
+            changed = self._segmentations.relabel(partition.state, partition.labels, rows, partition.unobserved)
+            partition.mark(changed)
         self._pace.has_looked_again()
 
     def _change_space(self, cause: str) -> None:
