@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from streams.profiles.unusual import Unusual
@@ -94,9 +93,7 @@ class Committing:
 
     def begin(self, lease_until_us: int) -> None:
         """Send what is `prepared` on its way as one block."""
-        parts = [prepared for _, prepared in self.prepared]
-        batches = commit_batches([prepared.part for prepared in parts], lease_until_us)
-        self._safe = self._thread.submit(self._write, batches, parts)
+        self._safe = self._thread.submit(self._write, [prepared for _, prepared in self.prepared], lease_until_us)
 
     def end(self) -> list[tuple[Partition, Prepared]]:
         """Wait until the commit is safe and told to everybody; return what was in it, nothing where there is none.
@@ -150,8 +147,9 @@ class Committing:
         self._packers.shutdown()
         self._notifier.close()
 
-    def _write(self, batches: Sequence[pa.RecordBatch], parts: Sequence[Prepared]) -> None:
+    def _write(self, parts: Sequence[Prepared], lease_until_us: int) -> None:
         with self._stages("insert"):
+            batches = commit_batches([prepared.part for prepared in parts], lease_until_us, self._packers.map)
             insert_commit(self._client, batches)
         safe_at_us = time.time_ns() // 1000
         self._at("after insert")

@@ -17,8 +17,8 @@ _HEADER = """\
 -- are the usual macros of each server; write your cluster's name for '{cluster}' where that macro isn't set.
 """
 _CREATED = re.compile(
-    r"(?P<verb>CREATE (?:OR REPLACE )?(?P<kind>TABLE|VIEW|MATERIALIZED VIEW)(?: IF NOT EXISTS)?|ALTER TABLE) "
-    r"(?P<name>\w+)"
+    r"(?P<verb>CREATE (?:OR REPLACE )?(?P<kind>TABLE|VIEW|MATERIALIZED VIEW)(?: IF NOT EXISTS)?|ALTER TABLE|"
+    r"DROP VIEW IF EXISTS) (?P<name>\w+)"
 )
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
 

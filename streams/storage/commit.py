@@ -7,8 +7,9 @@ that changed because a content vector arrived).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -132,9 +133,14 @@ def position_id(partition: int) -> str:
     return f"\0position/{partition}"
 
 
-def commit_batches(parts: Sequence[PartitionCommit], lease_until_us: int) -> list[pa.RecordBatch]:
-    """Build the blocks of a commit: one, or (past the limits) one for each partition with its position row."""
-    batches = [_partition_batch(part, lease_until_us) for part in parts]
+def commit_batches(
+    parts: Sequence[PartitionCommit], lease_until_us: int, each: Callable[..., Iterable[pa.RecordBatch]] = map
+) -> list[pa.RecordBatch]:
+    """Build the blocks of a commit: one, or (past the limits) one for each partition with its position row.
+
+    `each` is called as `map` is: an executor's builds partitions beside each other.
+    """
+    batches = list(each(partial(_partition_batch, lease_until_us=lease_until_us), parts))
     rows = sum(batch.num_rows for batch in batches)
     size = sum(batch.nbytes for batch in batches)
     if rows > MAX_COMMIT_ROWS or size > MAX_COMMIT_BYTES:

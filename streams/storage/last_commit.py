@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from streams.storage.page_rows import OF_COMMITS, PAGE_ROWS
+from streams.storage.page_rows import LABELS, OF_COMMITS, PAGE_ROWS
 
 __all__ = ["CHANGES", "Stats", "derive_last_commits", "last_changes", "last_stats"]
 
@@ -25,50 +25,35 @@ CHANGES = pa.schema(
     ]
 )
 
+_MOVES = f"""
+SELECT profile_id, version, said.3 AS from_segment, said.2 AS to_segment, said.5 AS model_version, said.4 AS at,
+       updated_at, said.1 AS name
+FROM profiles
+ARRAY JOIN arrayFilter(one -> one.2 != one.3, {LABELS}) AS said
+WHERE {OF_COMMITS} AND kind = 'person'
+"""  # noqa: S608 - text of ours
+
 _CHANGES = f"""
 INSERT INTO segment_changes
     (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
-SELECT profile_id, version, previous_segment, segment, model_version, segment_since, updated_at, segmentation
-FROM profiles
-WHERE {OF_COMMITS} AND kind = 'person' AND segment != previous_segment
+{_MOVES}
+"""
+
+_CHANGES_TOLD = f"""
+SELECT profile_id, version, from_segment, to_segment, model_version, toUnixTimestamp64Micro(at) AS at_us,
+       name AS segmentation
+FROM ({_MOVES})
 """  # noqa: S608 - text of ours
 
 _SIZES = f"""
 INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
-SELECT kafka_partition, version, entry.1, entry.2, model_version, updated_at, segmentation
+SELECT kafka_partition, version, said.2, said.3, said.4, updated_at, said.1
 FROM profiles
-ARRAY JOIN CAST(segment_people, 'Array(Tuple(Int64, UInt64))') AS entry
+ARRAY JOIN arrayConcat(
+    arrayMap(one -> (toString(profiles.segmentation), one.1, one.2, profiles.model_version),
+             CAST(segment_people, 'Array(Tuple(Int64, UInt64))')),
+    other_people) AS said
 WHERE {OF_COMMITS} AND kind = 'position'
-"""  # noqa: S608 - text of ours
-
-_OTHER_CHANGES = f"""
-INSERT INTO segment_changes
-    (profile_id, version, from_segment, to_segment, model_version, at, committed_at, segmentation)
-SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, fromUnixTimestamp64Micro(o.since_us),
-       updated_at, o.segmentation
-FROM profiles
-ARRAY JOIN other_segments AS o
-WHERE {OF_COMMITS} AND kind = 'person' AND o.segment != o.previous_segment
-"""  # noqa: S608 - text of ours
-
-_OTHER_SIZES = f"""
-INSERT INTO segment_sizes (kafka_partition, version, segment, people, model_version, at, segmentation)
-SELECT kafka_partition, version, o.segment, o.people, o.model_version, updated_at, o.segmentation
-FROM profiles
-ARRAY JOIN other_people AS o
-WHERE {OF_COMMITS} AND kind = 'position'
-"""  # noqa: S608 - text of ours
-
-_CHANGES_TOLD = f"""
-SELECT profile_id, version, previous_segment AS from_segment, segment AS to_segment, model_version,
-       toUnixTimestamp64Micro(segment_since) AS at_us, segmentation
-FROM profiles
-WHERE {OF_COMMITS} AND kind = 'person' AND segment != previous_segment
-UNION ALL
-SELECT profile_id, version, o.previous_segment, o.segment, o.model_version, o.since_us, o.segmentation
-FROM profiles
-ARRAY JOIN other_segments AS o
-WHERE {OF_COMMITS} AND kind = 'person' AND o.segment != o.previous_segment
 """  # noqa: S608 - text of ours
 
 _ACTIVITY = f"""
@@ -130,7 +115,7 @@ def derive_last_commits(client: Client, commits: Mapping[int, int]) -> None:
     commits : mapping of int to int
         Partition -> version. One statement serves all: each reads the table once, however many there are.
     """
-    for statement in (_CHANGES, _SIZES, _OTHER_CHANGES, _OTHER_SIZES, _ACTIVITY, _LINKS, *PAGE_ROWS):
+    for statement in (_CHANGES, _SIZES, _ACTIVITY, _LINKS, *PAGE_ROWS):
         client.command(statement, parameters=_named(commits))
 
 

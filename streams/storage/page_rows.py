@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["OF_COMMITS", "PAGE_ROWS"]
+__all__ = ["LABELS", "OF_COMMITS", "PAGE_ROWS"]
 
 #: Which rows of `profiles` some commits wrote, given as (partition, version).
 OF_COMMITS = "(kafka_partition, version) IN {commits:Array(Tuple(UInt32, UInt64))}"
+#: What each segmentation says of a person: name, segment, the one before, since when, version of the model.
+LABELS = (
+    "arrayConcat("
+    "[(toString(profiles.segmentation), segment, previous_segment, segment_since, profiles.model_version)], "
+    "arrayMap(o -> (o.1, o.2, o.3, fromUnixTimestamp64Micro(o.4, 'UTC'), o.5), other_segments))"
+)
 _POSITION = f"WHERE {OF_COMMITS} AND kind = 'position'"
 _PEOPLE = f"WHERE {OF_COMMITS} AND kind = 'person'"
 
 _SIZES = f"""
 INSERT INTO segment_sizes_by_minute (segmentation, minute, kafka_partition, version, people, model_version)
-SELECT segmentation, toStartOfMinute(updated_at), kafka_partition, version, segment_people, model_version
+SELECT said.1, toStartOfMinute(updated_at), kafka_partition, version, said.2, said.3
 FROM profiles
+ARRAY JOIN arrayConcat(
+    [(toString(profiles.segmentation), segment_people, profiles.model_version)],
+    arrayMap(name -> (name, CAST(arrayMap(o -> (o.2, o.3), arrayFilter(o -> o.1 = name, other_people)),
+                                 'Map(Int64, UInt64)'),
+                      arrayMax(o -> o.4, arrayFilter(o -> o.1 = name, other_people))),
+             arrayDistinct(other_people.segmentation))) AS said
 {_POSITION}
-"""  # noqa: S608 - text of ours
-
-_OTHER_SIZES = f"""
-INSERT INTO segment_sizes_by_minute (segmentation, minute, kafka_partition, version, people, model_version)
-SELECT o.segmentation AS name, toStartOfMinute(updated_at) AS minute, kafka_partition, version,
-       CAST(groupArray((o.segment, o.people)), 'Map(Int64, UInt64)'), max(o.model_version)
-FROM profiles
-ARRAY JOIN other_people AS o
-{_POSITION}
-GROUP BY name, minute, kafka_partition, version
 """  # noqa: S608 - text of ours
 
 _FLOW_COLUMNS = (
@@ -33,22 +35,12 @@ _FLOW_COLUMNS = (
 
 _FLOWS = f"""
 INSERT INTO segment_flow_counts ({_FLOW_COLUMNS})
-SELECT segmentation, toStartOfHour(segment_since) AS hour, kafka_partition, version,
-       if(previous_segment = -3, -2, previous_segment) AS from_segment, segment AS to_segment,
-       max(profiles.model_version), count(), uniqState(profile_id), max(updated_at)
+SELECT said.1 AS name, toStartOfHour(said.4) AS hour, kafka_partition, version,
+       if(said.3 = -3, -2, said.3) AS from_segment, said.2 AS to_segment, max(said.5), count(), uniqState(profile_id),
+       max(updated_at)
 FROM profiles
-{_PEOPLE} AND segment != previous_segment AND segment != -3
-GROUP BY segmentation, hour, kafka_partition, version, from_segment, to_segment
-"""  # noqa: S608 - text of ours
-
-_OTHER_FLOWS = f"""
-INSERT INTO segment_flow_counts ({_FLOW_COLUMNS})
-SELECT o.segmentation AS name, toStartOfHour(fromUnixTimestamp64Micro(o.since_us)) AS hour, kafka_partition, version,
-       if(o.previous_segment = -3, -2, o.previous_segment) AS from_segment, o.segment AS to_segment,
-       max(o.model_version), count(), uniqState(profile_id), max(updated_at)
-FROM profiles
-ARRAY JOIN other_segments AS o
-{_PEOPLE} AND o.segment != o.previous_segment AND o.segment != -3
+ARRAY JOIN arrayFilter(one -> one.2 != one.3 AND one.2 != -3, {LABELS}) AS said
+{_PEOPLE}
 GROUP BY name, hour, kafka_partition, version, from_segment, to_segment
 """  # noqa: S608 - text of ours
 
@@ -65,4 +57,4 @@ FROM profiles
 """  # noqa: S608 - text of ours
 
 #: Statements with the parameter `commits`.
-PAGE_ROWS = (_SIZES, _OTHER_SIZES, _FLOWS, _OTHER_FLOWS, _SAMPLE)
+PAGE_ROWS = (_SIZES, _FLOWS, _SAMPLE)
