@@ -70,11 +70,7 @@ class Poller:
             self._resumed = False
             messages += self._consumer.consume(count - 1, 0)
             self._note(messages)
-            fill_s = min(wait_s, self._filling_s(len(messages), count))
-            if len(messages) < count and fill_s > 0 and not self._all_ended():
-                more = self._consumer.consume(count - len(messages), fill_s)
-                self._note(more)
-                messages += more
+            self._fill(messages, count, min(wait_s, self._filling_s(len(messages), count)))
         return messages
 
     def behind(self) -> int:
@@ -94,6 +90,16 @@ class Poller:
         ended = list(self._ended)
         self._ended.clear()
         self._set_paused(False, ended)
+
+    def _fill(self, messages: list[Message], count: int, seconds: float) -> None:
+        """Wait for more, up to `count` in all, for as long as some comes and `seconds` at most."""
+        until = time.monotonic() + seconds
+        while len(messages) < count and (left_s := until - time.monotonic()) > 0 and not self._all_ended():
+            more = self._consumer.consume(count - len(messages), min(left_s, self._fill_s))
+            if not more:
+                return
+            self._note(more)
+            messages += more
 
     def _filling_s(self, present: int, count: int) -> float:
         """Return how long a batch may wait for more; one amid a backlog is filled by what is there already."""
