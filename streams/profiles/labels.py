@@ -30,6 +30,8 @@ class PartitionLabels:
         The label that ClickHouse holds, and since when (event time).
     known : ndarray of float64
         Share of each person's interest whose content has a vector.
+    anew : ndarray of bool
+        Who begins anew when they are observed next: what they were like before says little about them now.
     others : list of PartitionLabels
         Those of the segmentations after the first.
     """
@@ -40,6 +42,7 @@ class PartitionLabels:
         self.committed = np.empty(0, np.int64)
         self.since_us = np.empty(0, np.int64)
         self.known = np.empty(0, np.float64)
+        self.anew = np.empty(0, np.bool_)
 
     def resize(self, people: int) -> None:
         """Make room; newcomers are unassigned."""
@@ -49,6 +52,7 @@ class PartitionLabels:
             self.committed = np.append(self.committed, np.full(room, UNASSIGNED, np.int64))
             self.since_us = np.append(self.since_us, np.zeros(room, np.int64))
             self.known = np.append(self.known, np.zeros(room))
+            self.anew = np.append(self.anew, np.zeros(room, np.bool_))
         self.stabiliser.resize(people)
         for other in self.others:
             other.resize(people)
@@ -66,6 +70,11 @@ class PartitionLabels:
         self.stabiliser = Stabiliser(alpha=old.alpha, margin=old.margin)
         self.stabiliser.resize(len(old))
         self.stabiliser.seed_labels(np.arange(len(old), dtype=np.int32), old.labels)
+
+    def begin_anew(self, rows: Rows) -> None:
+        """Let those of some people who are to begin anew do so: they are looked at now."""
+        self.stabiliser.forget(rows[self.anew[rows]])
+        self.anew[rows] = False
 
     def of(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Return the current labels of `rows`."""

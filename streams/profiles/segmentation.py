@@ -120,29 +120,30 @@ class Segmentation:
         labels.resize(state.people)
         if not self._fitted or self._strange or not len(rows):
             return
-        raw, known = self._space.raw(state, rows)
-        labels.known[rows] = known
+        raw, labels.known[rows] = self._space.raw(state, rows)
         if self._share is None:
             self._space.learn(raw)
         else:  # all learners see one space, the version's
             self._share.learn(raw)
         points = self._space.transform(raw)
         self._model.learn(points)
+        labels.begin_anew(rows)
         self._model.assign(labels.stabiliser, rows, points)
 
     def relabel(self, state: PartitionState, labels: PartitionLabels, rows: Rows, soon: Rows = _NO_ROWS) -> Rows:
         """Look at people again whose content has become known; return those whose label is another now.
 
-        Those of them who are observed `soon`, before anybody is told of labels, only begin anew.
+        Who is observed `soon`, before anybody is told of labels, begins anew then.
         """
         labels.resize(state.people)
         if not self._fitted or self._strange:
             return rows[:0]
-        labels.stabiliser.forget(rows)
+        labels.anew[rows] = True
         rows = np.setdiff1d(rows, soon, assume_unique=True)
         if not len(rows):
             return rows
         raw, labels.known[rows] = self._space.raw(state, rows)
+        labels.begin_anew(rows)
         now = self._model.assign(labels.stabiliser, rows, self._space.transform(raw))
         changed: Rows = rows[now != labels.committed[rows]]
         return changed
@@ -157,9 +158,7 @@ class Segmentation:
 
     def fit_if_due(self, people: People, *, drained: bool) -> bool:
         """Fit the centres on a sample of everybody when there is a reason to; return whether it was done."""
-        if self._share is not None:
-            return False
-        cause = self._cause_for_fit(people, drained=drained)
+        cause = self._cause_for_fit(people, drained=drained) if self._share is None else ""
         if not cause or not self._worth_a_fit(people, cause, drained=drained):
             return False
         another_space = bool(self._due)

@@ -62,8 +62,10 @@ def test_who_is_observed_soon_is_looked_at_once_and_then(
     monkeypatch.setattr(segmentations.all[0]._space, "raw", noting)
     table.upsert(content, np.random.default_rng(1).normal(size=(len(content), DIM)).astype(np.float32))
 
+    before = labels.of(soon).copy()
     changed = segmentations.relabel(state, labels, everybody, soon)
 
+    np.testing.assert_array_equal(labels.of(soon), before)  # until then they are where they were
     assert [rows.tolist() for rows in looked_at] == [others.tolist()]
     assert set(changed.tolist()) <= set(others.tolist())
     smooth = labels.stabiliser.vectors(others).copy()
@@ -78,17 +80,16 @@ def test_who_is_observed_soon_is_looked_at_once_and_then(
     np.testing.assert_array_equal(labels.stabiliser.vectors(others), smooth)
 
 
-def test_nobody_is_unassigned_for_it_while_no_model_may_say_anything(
+def test_nobody_begins_anew_for_content_of_a_space_that_has_gone(
     people: tuple[Partition, Segmentations, VectorTable, np.ndarray],
 ) -> None:
     partition, segmentations, _, content = people
-    before = partition.labels.of(partition.state.everybody()).copy()
     segmentations.all[0]._strange = True  # a version of another space is on its way
 
     rows = partition.state.rows_touching(content)
     assert not len(segmentations.relabel(partition.state, partition.labels, rows, rows))
 
-    np.testing.assert_array_equal(partition.labels.of(partition.state.everybody()), before)
+    assert not partition.labels.anew.any()
 
 
 def test_who_came_is_told_without_being_taken(
