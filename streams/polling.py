@@ -21,8 +21,6 @@ __all__ = ["Poller"]
 _REST_S = 0.03
 #: A batch that is smaller than asked for waits this long for more.
 _FILL_S = 0.02
-#: With so many, at the head of a log, for so long: fewer and larger batches are less work for everybody behind.
-_MANY, _FILL_MANY_S = 200, 0.1
 _TIMEOUT_S = 5.0
 
 
@@ -34,8 +32,7 @@ class Poller:
     consumer : Consumer
         Subscribed or assigned; who calls it otherwise (commits, positions) may go on doing so.
     fill_s : float
-        How long a batch that is smaller than asked for waits for more: 0 where each message is work enough. At the head
-        of a stream of many a batch waits longer.
+        How long a batch that is smaller than asked for waits for more: 0 where each message is work enough.
 
     Notes
     -----
@@ -70,7 +67,11 @@ class Poller:
             self._resumed = False
             messages += self._consumer.consume(count - 1, 0)
             self._note(messages)
-            self._fill(messages, count, min(wait_s, self._filling_s(len(messages), count)))
+            fill_s = min(wait_s, self._fill_s)
+            if len(messages) < count and fill_s > 0 and not self._all_ended():
+                more = self._consumer.consume(count - len(messages), fill_s)
+                self._note(more)
+                messages += more
         return messages
 
     def behind(self) -> int:
@@ -90,21 +91,6 @@ class Poller:
         ended = list(self._ended)
         self._ended.clear()
         self._set_paused(False, ended)
-
-    def _fill(self, messages: list[Message], count: int, seconds: float) -> None:
-        """Wait for more, up to `count` in all, for as long as some comes and `seconds` at most."""
-        until = time.monotonic() + seconds
-        while len(messages) < count and (left_s := until - time.monotonic()) > 0 and not self._all_ended():
-            more = self._consumer.consume(count - len(messages), min(left_s, self._fill_s))
-            if not more:
-                return
-            self._note(more)
-            messages += more
-
-    def _filling_s(self, present: int, count: int) -> float:
-        """Return how long a batch may wait for more; one amid a backlog is filled by what is there already."""
-        stream = self._fill_s > 0 and present >= _MANY and self.behind() < count
-        return _FILL_MANY_S if stream else self._fill_s
 
     def _note(self, messages: list[Message]) -> None:
         """Pause what has ended, unless something came behind the end already."""

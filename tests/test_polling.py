@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer
 
 from streams.kafka import consumer_config, ensure_topics, produce, producer_config
-from streams.polling import _MANY, Poller
+from streams.polling import Poller
 from streams.settings import Settings
 
 #: Without the poke a resumed consumer sleeps for a second; slow machines get the rest.
@@ -70,23 +70,3 @@ def test_a_partition_at_its_end_is_looked_at_while_another_is_busy(poller: Polle
 
     assert b"late" in seen
     assert b"busy" in seen
-
-
-def test_a_batch_of_a_stream_of_many_waits_longer_for_more(poller: Poller, settings: Settings) -> None:
-    most = 10 * _MANY
-    producer = Producer(producer_config(settings))
-    send(producer, settings, "one", range(1))
-    records(poller, 1)
-
-    few = poller._filling_s(_MANY - 1, most)
-    many = poller._filling_s(_MANY, most)
-    assert few < many
-    assert Poller(poller._consumer, fill_s=0.0)._filling_s(_MANY, most) == 0.0  # each message is work enough
-
-    for _ in range(most):
-        produce(producer, settings.kafka.topics.clicks, b"more", partition=1)
-    assert producer.flush(10.0) == 0
-    deadline = time.monotonic() + PATIENCE_S
-    while poller.behind() < _MANY and time.monotonic() < deadline:
-        records(poller, 1)
-    assert poller._filling_s(_MANY, _MANY) == few  # amid a backlog it is filled by what is there
