@@ -21,6 +21,7 @@ from streams.settings import Settings
 from streams.storage import connect, initialise
 from streams.storage.commit import (
     MAX_COMMIT_ROWS,
+    OtherSegments,
     PartitionCommit,
     PeopleRows,
     commit_batches,
@@ -192,18 +193,57 @@ def test_derived_rows_can_be_written_again_without_doubling(client: Client) -> N
     assert overrides == [("anon:of ann", "ann", 7 << 16), ("anon:of bo", "bo", 7 << 16)]
 
 
-def test_the_views_write_what_derivation_writes(client: Client) -> None:
-    insert_commit(client, commit_batches([part(0, ["ann", "gus"]), part(2, ["cy"])], FAR_FUTURE_US))
+def other(name: str, version: int, segments: list[int], before: list[int], sizes: dict[int, int]) -> OtherSegments:
+    since = np.full(len(segments), 1_700_000_300_000_001, np.int64)
+    return OtherSegments(name, version, np.array(segments), np.array(before), since, sizes)
+
+
+#: What two more segmentations say of two people: in `value` one has moved, in `odd` one has moved, and one was merged.
+TWO_MORE = [other("value", 5, [7, 8], [-2, 8], {7: 1, 8: 6}), other("odd", 6, [1, -3], [-3, 2], {1: 4})]
+
+
+@pytest.mark.parametrize("others", [[], TWO_MORE], ids=["one", "three"])
+def test_the_views_write_what_derivation_writes(client: Client, others: list[OtherSegments]) -> None:
+    both = [replace(part(0, ["ann", "gus"]), others=others), part(2, ["cy"])]
+    insert_commit(client, [batch for one in both for batch in commit_batches([one], FAR_FUTURE_US)])
     # One JSON line a row: it shows maps and sketches too.
-    tables = {
-        t: f"SELECT toJSONString(tuple(*)) AS row FROM {t} FINAL ORDER BY row" for t in DERIVED if t != FLOWS
-    }
+    tables = {t: f"SELECT toJSONString(tuple(*)) AS row FROM {t} FINAL ORDER BY row" for t in DERIVED if t != FLOWS}
     shown = "toJSONString(tuple(* REPLACE (finalizeAggregation(people) AS people)))"
     tables[FLOWS] = f"SELECT {shown} AS row FROM {FLOWS} FINAL ORDER BY row"
     by_view = {t: client.query(query).result_rows for t, query in tables.items()}
     derive_last_commits(client, {0: 10 << 16, 2: 10 << 16})
     assert {t: client.query(query).result_rows for t, query in tables.items()} == by_view
     assert all(by_view.values())
+
+
+def test_each_segmentation_has_rows_of_its_own(client: Client) -> None:
+    insert_commit(client, commit_batches([replace(part(0, ["ann", "gus"]), others=TWO_MORE)], FAR_FUTURE_US))
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        return sorted(map(tuple, client.query(query).result_rows))
+
+    moves = rows("SELECT segmentation, profile_id, from_segment, to_segment, model_version FROM segment_changes")
+    assert moves == [
+        ("interest", "ann", -2, 3, 9), ("interest", "gus", -2, 3, 9),
+        ("odd", "ann", -3, 1, 6), ("odd", "gus", 2, -3, 6), ("value", "ann", -2, 7, 5),
+    ]  # fmt: skip
+    since = rows("SELECT segmentation, toUnixTimestamp64Micro(any(at)) FROM segment_changes GROUP BY segmentation")
+    told = 1_700_000_300_000_001
+    assert since == [("interest", 1_700_000_400_000_003), ("odd", told), ("value", told)]
+    assert rows("SELECT segmentation, segment, people, model_version FROM segment_sizes") == [
+        ("interest", -2, 4, 9), ("interest", 3, 2, 9), ("odd", 1, 4, 6), ("value", 7, 1, 5), ("value", 8, 6, 5),
+    ]  # fmt: skip
+    by_minute = client.query("SELECT segmentation, people, model_version FROM segment_sizes_by_minute").result_rows
+    assert sorted(by_minute) == [
+        ("interest", {-2: 4, 3: 2}, 9), ("odd", {1: 4}, 6), ("value", {7: 1, 8: 6}, 5),
+    ]  # fmt: skip
+    # Who becomes part of another person leaves no segment, and comes from none.
+    flows = rows(f"SELECT segmentation, from_segment, to_segment, changes, model_version FROM {FLOWS}")
+    assert flows == [("interest", -2, 3, 2, 9), ("odd", -2, 1, 1, 6), ("value", -2, 7, 1, 5)]
+    told_again = last_changes(client, {0: 10 << 16}).select(
+        ["segmentation", "profile_id", "from_segment", "to_segment"]
+    )
+    assert sorted(tuple(row.values()) for row in told_again.to_pylist()) == [move[:4] for move in moves]
 
 
 def test_changes_of_the_last_commit_come_back_with_the_same_version(client: Client) -> None:
