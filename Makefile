@@ -1,5 +1,6 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each does its own set-up.
-PYTHON ?= python3
+# The same version as python3, built with optimisation where there is one.
+PYTHON ?= $(or $(shell python3 deploy/choose_python.py),python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
