@@ -124,9 +124,12 @@ class Activity:
         changed = (held != now) & (held != MERGED) & (now != MERGED)
         at = np.full(changed.sum(), self.newest_us) if by_model else since_us[changed]
         at = at // self._interval_us * self._interval_us
-        moves = np.column_stack([at, held[changed], now[changed]])[at >= self._said_us]
-        found, people = np.unique(moves, axis=0, return_counts=True)
-        for (at_us, origin, target), n in zip(found.tolist(), people.tolist(), strict=True):
+        kept = at >= self._said_us
+        at, origins, targets = at[kept], held[changed][kept], now[changed][kept]
+        order, starts = _groups(at, origins, targets)
+        people = np.diff(starts, append=len(order))
+        columns = [column[order][starts].tolist() for column in (at, origins, targets)]
+        for at_us, origin, target, n in zip(*columns, people.tolist(), strict=True):
             into, out = self._row(name, at_us, target), self._row(name, at_us, origin)
             into.changed = out.changed = True
             if by_model:
@@ -170,11 +173,8 @@ class Activity:
         rows, at, new, segments = rows[here], at[here], new[here], segments[here]
         if not len(rows):
             return
-        order = np.lexsort((segments, at))
+        order, starts = _groups(at, segments)
         rows, at, new, segments = rows[order], at[order], new[order], segments[order]
-        begins = np.ones(len(rows), np.bool_)
-        begins[1:] = (at[1:] != at[:-1]) | (segments[1:] != segments[:-1])
-        starts = np.flatnonzero(begins)
         totals, counted = labels.stabiliser.totals(rows, starts)
         active = np.diff(starts, append=len(rows))
         newcomers = np.add.reduceat(new.astype(np.int64), starts)
@@ -187,6 +187,16 @@ class Activity:
                 )
             else:
                 row.add(people, unknown, total, known)
+
+
+def _groups(*keys: Int64s) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the order by the first key, then by the next ones, and where in it each combination of them begins."""
+    order = np.lexsort(keys[::-1])
+    begins = np.zeros(len(order), np.bool_)
+    begins[:1] = True
+    for key in keys:
+        begins[1:] |= key[order][1:] != key[order][:-1]
+    return order, np.flatnonzero(begins)
 
 
 def _again(row: ActivityRow) -> ActivityRow:

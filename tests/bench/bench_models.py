@@ -6,7 +6,8 @@ the truth. Time: the processor's, us an event of learning, one thread; River's o
 from our strict mode, which is the same model bit for bit.
 
 Two more rows say what can be known: batch Lloyd fitted on all that came before, and on the whole stream, the last
-vectors included.
+vectors included. And of `shuttle`, where a handful of vectors carries most of the inertia: of how many windows that
+might come last one set of centres, whatever it was made of, is within the line (`tests.bench.windows`).
 
 On the set `overlap`: switches per 100 events of people who didn't move, and of those who did, how soon they switch. A
 mover has to switch when another centre is nearer to their true new place than the one they were with, by the margin;
@@ -32,7 +33,8 @@ from online_models import KMeans, Stabiliser, warm_up_kernels
 from online_models.stability import MARGIN
 from tests.bench.common import machine, print_table, progress
 from tests.bench.contenders import RATE, Model, Ours, contenders
-from tests.bench.sets import SETS, Crowd, Labelled, crowd, movielens
+from tests.bench.sets import SETS, Crowd, Labelled, crowd, movielens, shuttle_windows
+from tests.bench.windows import most_served
 
 __all__ = ["movers_switch", "run"]
 
@@ -40,6 +42,7 @@ BLOCK = 200  # vectors a model learns at a stroke; those of a block arrive befor
 LAST = 2_000
 RIVER_EVENTS = 300
 BEFORE = 20  # a person's events that aren't judged: models settle
+LINE = 1.05  # inertia against the reference
 SOON = 8  # events within which a mover should switch
 
 
@@ -67,7 +70,17 @@ def run(quick: bool = False, movielens_folder: Path | None = None) -> dict[str, 
     )
     worst = max(row["inertia"] for row in rows if row["model"].startswith("ours"))
     print(f"\n  worst inertia of ours: {worst:.3f}")
-    return {"bench": "models", "machine": machine(), "quality": rows, "worst_inertia": worst, "overlap": steady}
+    served = [] if quick else [_served(seed) for seed in seeds]
+    return {"bench": "models", "machine": machine(), "quality": rows, "worst_inertia": worst, "overlap": steady,
+            "shuttle": served}  # fmt: skip
+
+
+def _served(seed: int) -> dict[str, Any]:
+    progress(f"what may come last in shuttle, seed {seed}")
+    windows = shuttle_windows(seed, LAST)
+    most = most_served(windows, SETS["shuttle"][0], LINE)
+    print(f"  shuttle, seed {seed}: of {len(windows)} windows that may come last the same centres serve at most {most}")
+    return {"seed": seed, "windows": len(windows), "served": most}
 
 
 def _squared(vectors: np.ndarray, centers: np.ndarray) -> np.ndarray:

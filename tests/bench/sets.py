@@ -11,7 +11,18 @@ import numpy as np
 from river import datasets
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_moons
 
-__all__ = ["DENSITY_SETS", "SETS", "Crowd", "Labelled", "crowd", "mixture", "movielens", "rings", "shapes"]
+__all__ = [
+    "DENSITY_SETS",
+    "SETS",
+    "Crowd",
+    "Labelled",
+    "crowd",
+    "mixture",
+    "movielens",
+    "rings",
+    "shapes",
+    "shuttle_windows",
+]
 
 Labelled = tuple[np.ndarray, np.ndarray]
 REPEATED = 12_000  # vectors a small set is repeated to
@@ -52,6 +63,17 @@ def repeated(load: Callable[[], Labelled], seed: int) -> Labelled:
     random = np.random.default_rng(seed)
     order = np.concatenate([random.permutation(len(vectors)) for _ in range(REPEATED // len(vectors) + 1)])[:REPEATED]
     return standardised(vectors)[order], labels[order]
+
+
+def shuttle_windows(seed: int, size: int) -> list[np.ndarray]:
+    """Return what may come last in the set `shuttle`: all that isn't among what comes before, cut into windows.
+
+    The first of them is what does come last.
+    """
+    vectors, _ = of_river(datasets.Shuttle())
+    rest = standardised(vectors)[np.random.default_rng(seed).permutation(len(vectors))[REPEATED - size :]]
+    windows = len(rest) // size
+    return np.split(rest[: windows * size], windows)
 
 
 def of_river(dataset: datasets.base.Dataset) -> Labelled:

@@ -1,4 +1,4 @@
-"""What the quality benchmark says of people who move, and the set it makes of MovieLens."""
+"""What the quality benchmark says of people who move and of what may come last, and the set it makes of MovieLens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.bench.bench_models import movers_switch
-from tests.bench.sets import Crowd, movielens
+from tests.bench.sets import SETS, Crowd, movielens, shuttle_windows
+from tests.bench.windows import most_served
 
 ITEMS = """item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq
 1\t"Quoted" one\t1995\tComedy Drama
@@ -39,6 +40,23 @@ def test_movers_that_need_not_switch_are_not_counted() -> None:
         "soon": 0.0,
         "events": 9.0,
     }
+
+
+def test_windows_are_served_together_unless_each_has_an_outlier_of_its_own() -> None:
+    random = np.random.default_rng(5)
+    alike = [np.vstack([random.normal(size=(100, 2)), random.normal(size=(100, 2)) + 20]) for _ in range(3)]
+    assert most_served(alike, 2, 1.05) == 3
+    far = [np.vstack([random.normal(size=(200, 2)), [place]]) for place in ([0, 90], [90, 0], [-90, 0], [0, -90])]
+    assert most_served(far, 2, 1.05) == 1
+    assert most_served([*far, *alike], 2, 1.05) == 3
+    assert most_served([far[0], far[0] + 0.01, far[1]], 2, 1.05) == 2
+
+
+def test_the_first_window_of_shuttle_is_what_comes_last_in_the_set() -> None:
+    stream, _ = SETS["shuttle"][1](1)
+    windows = shuttle_windows(1, 2_000)
+    np.testing.assert_array_equal(windows[0], stream[-2_000:])
+    assert len(windows) == 19
 
 
 @pytest.mark.parametrize("seed", [0, 1])
