@@ -51,14 +51,16 @@ def first_unusable(X: Vectors) -> int:
 
 
 @njit(cache=True, fastmath=SCORES | {"nnan"})
-def score(x: Floats, C: Floats, out: Floats) -> float:
-    """Write the squared distances of one vector to all centres and return the least.
+def score(x: Floats, C: Floats, out: Floats) -> tuple[float, float, int]:
+    """Write the squared distances of one vector to all centres; return the least, the second least, and whose is least.
 
-    Four centres at a time: 1.5x one at a time. Comparing them while they are in registers takes a tenth off the loop
-    that learns (16, 32); Python's min() would give most of that back.
+    Four centres at a time: 1.5x one at a time. They are compared while they are in registers: what was just written
+    one by one can't be loaded as a vector for some time, which costs 5 % of the loop that learns (16, 32).
     """
     k, d = C.shape
     least = np.inf
+    second = np.inf
+    nearest = 0
     c = 0
     while c + 4 <= k:
         s0 = 0.0
@@ -79,10 +81,20 @@ def score(x: Floats, C: Floats, out: Floats) -> float:
         out[c + 1] = s1
         out[c + 2] = s2
         out[c + 3] = s3
-        s0 = s0 if s0 < s1 else s1
-        s2 = s2 if s2 < s3 else s3
-        s0 = s0 if s0 < s2 else s2
-        least = s0 if s0 < least else least
+        one = c if s0 <= s1 else c + 1
+        other = c + 2 if s2 <= s3 else c + 3
+        # of two and two: the lesser and the greater
+        a, b = (s0, s1) if s0 <= s1 else (s1, s0)
+        e, f = (s2, s3) if s2 <= s3 else (s3, s2)
+        place = one if a <= e else other
+        low, high = (a, e) if a <= e else (e, a)
+        b = b if b < f else f
+        high = high if high < b else b
+        nearest = place if low < least else nearest
+        beaten = least if low < least else low
+        least = low if low < least else least
+        high = high if high < beaten else beaten
+        second = second if second < high else high
         c += 4
     while c < k:
         s0 = 0.0
@@ -90,9 +102,12 @@ def score(x: Floats, C: Floats, out: Floats) -> float:
             t = x[j] - C[c, j]
             s0 += t * t
         out[c] = s0
+        nearest = c if s0 < least else nearest
+        beaten = least if s0 < least else s0
         least = s0 if s0 < least else least
+        second = second if second < beaten else beaten
         c += 1
-    return least
+    return least, second, nearest
 
 
 @njit(cache=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _learning
-from ._arrays import as_block, read_only, refuse_unusable
+from ._arrays import aligned, as_block, read_only, refuse_unusable
 from ._distances import POWER
 from ._features import Features
 from ._fitting import fit_centres, saved_by_a_fit, squared_distances
@@ -128,6 +128,7 @@ class KMeansLearning(KMeansState):
         n = len(block)
         labels = np.full(n, UNASSIGNED, np.int64)
         adaptive = self.mode == "adaptive"
+        self._centers = aligned(self._centers)
         learn = _learning.learn_blocked if _learning.blocked_pays(self._centers) else _learning.learn_rows
         done = 0
         window = self._window

@@ -51,9 +51,9 @@ def predict_rows(X: Vectors, C: Floats, order: Ints, power: float, labels: Ints)
     for i in range(n):
         for j in range(d):
             x[j] = X[i, j]
-        limit = reach(score(x, C, scores), d)
-        c = only_within(scores, limit)
-        labels[i] = c if c >= 0 else exact_nearest(x, C, order, power, scores, limit)
+        least, second, c = score(x, C, scores)
+        limit = reach(least, d)
+        labels[i] = c if second > limit else exact_nearest(x, C, order, power, scores, limit)
 
 
 @njit(cache=True)
@@ -83,10 +83,11 @@ def learn_rows(
     for i in range(n):
         for j in range(d):
             x[j] = X[i, j]
-        limit = reach(score(x, C, scores), d)
-        c = only_within(scores, limit)
-        if c < 0:
+        squared, second, c = score(x, C, scores)
+        limit = reach(squared, d)
+        if second <= limit:
             c = exact_nearest(x, C, order, power, scores, limit)
+            squared = scores[c]
         labels[i] = c
         counts[c] += 1
         step = rates[c]
@@ -94,7 +95,7 @@ def learn_rows(
             step = max(1.0 / counts[c], rates[c])
         for j in range(d):
             C[c, j] += step * (x[j] - C[c, j])
-        inertias[at] = scores[c]
+        inertias[at] = squared
         if kept:
             for j in range(d):
                 window[at, j] = x[j]

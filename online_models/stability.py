@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from ._arrays import as_block, read_only, refuse_unusable
-from ._distances import POWER, Floats, Ints, Vectors, exact_nearest, only_within, reach, score
+from ._distances import POWER, Floats, Ints, Vectors, exact_nearest, reach, score
 from .errors import ShapeError
 from .kmeans import UNASSIGNED
 
@@ -287,9 +287,9 @@ def _stabilise_rows(
         if k:
             for j in range(d):
                 x[j] = smooth[r, j]
-            limit = reach(score(x, C, scores), d)
-            best = only_within(scores, limit)
-            if best < 0:
+            least, second, best = score(x, C, scores)
+            limit = reach(least, d)
+            if second <= limit:
                 best = exact_nearest(x, C, order, power, scores, limit)
             present = -1
             for c in range(k):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from river import cluster
 
 from online_models import KMeans, _distances
+from online_models._arrays import aligned
 
 
 def river_centers(model: Any, features: list[Any]) -> np.ndarray:
@@ -100,19 +101,33 @@ def test_rounding_decides_as_river_rounds() -> None:
 @settings(deadline=None)
 @given(st.integers(1, 21), st.integers(1, 19), st.integers(0, 99), st.booleans())
 def test_which_centres_may_be_nearest(k: int, d: int, seed: int, ties: bool) -> None:
-    """For any k and d: the least score is that of all, and the only centre near it is found, unless there are more."""
+    """For any k and d: the two least scores are those of all, and the only centre near is found, unless more are."""
     random = np.random.default_rng(seed)
     x, centers, scores = random.normal(size=d), random.normal(size=(k, d)), np.full(k, np.nan)
     if ties:
         centers[random.integers(k)] = centers[random.integers(k)]
-    least = _distances.score(x, centers, scores)
+    least, second, nearest = _distances.score(x, centers, scores)
     expected = ((x - centers) ** 2).sum(axis=1)
     assert scores == pytest.approx(expected, rel=1e-14)
-    assert least == scores.min()
+    assert [least, second] == np.sort([*scores, np.inf])[:2].tolist()
+    assert scores[nearest] == least
     limit = _distances.reach(least, d)
     near = np.flatnonzero(scores <= limit)
     assert least < limit < least * (1 + 1e-13)
+    assert (second > limit) == (len(near) == 1)
     assert _distances.only_within(scores, limit) == (near[0] if len(near) == 1 else -1)
+
+
+@pytest.mark.parametrize("begin", [0, 16, 40])
+def test_where_centres_lie_in_memory_changes_nothing(begin: int) -> None:
+    vectors = np.random.default_rng(4).normal(size=(500, 6))
+    room = np.zeros(4 * 6 * 8 + 128, np.uint8)
+    init = room[begin : begin + 4 * 6 * 8].view(np.float64).reshape(4, 6)
+    init[:] = vectors[:4]
+    ours, river = KMeans(4, 0.2, "strict", init), river_from(vectors[:4], 0.2)
+    assert ours.learn_predict_many(vectors).tolist() == [river.learn_predict_one(dict(enumerate(x))) for x in vectors]
+    assert aligned(init).tobytes() == init.tobytes()
+    assert aligned(init).ctypes.data % 64 == 0
 
 
 def neumaier(terms: list[float]) -> float:
