@@ -21,8 +21,8 @@ __all__ = ["Live"]
 
 #: Looking at the segments may take this share of the time: with more people the picture changes less often.
 _SHARE_FOR_CARDS = 0.05
-#: While so many events wait the picture changes only this often: who asks takes the time of those who answer.
-_MANY_EVENTS, _CARDS_LATEST_S = 20_000, 3.0
+#: While events are on the road the picture changes only this often: who asks takes the time of those who answer.
+_CARDS_LATEST_S = 3.0
 _LINE_EVERY_S = 2.0
 
 
@@ -75,8 +75,8 @@ class Live:
         profilers = instances(read_statuses(self._settings.run_dir), self._settings.profiler.instance_id)
         accepted = sum(int(profiler.get("accepted", 0)) for profiler in profilers)
         self._seen = [*[entry for entry in self._seen if now - entry[0] < 3.0], (now, accepted)]
-        behind = lag.intake > _MANY_EVENTS and now < self._asked_at + _CARDS_LATEST_S
-        if now > self._ask_from and not behind:
+        waits = (lag.intake or lag.profiler) and now < self._asked_at + _CARDS_LATEST_S
+        if now > self._ask_from and not waits:
             self._asked_at = now
             try:
                 self._cards = segment_cards(self._client)
