@@ -20,7 +20,7 @@ __all__ = ["Candidate", "chosen", "main"]
 _WORTH_IT = 0.85
 _TIMEOUT_S = 20
 _ASK = """
-import ensurepip, sys, time, venv
+import ctypes, ensurepip, ssl, sys, time, venv
 def took():
     began = time.perf_counter()
     total = 0
