@@ -81,20 +81,18 @@ def score(x: Floats, C: Floats, out: Floats) -> tuple[float, float, int]:
         out[c + 1] = s1
         out[c + 2] = s2
         out[c + 3] = s3
-        one = c if s0 <= s1 else c + 1
-        other = c + 2 if s2 <= s3 else c + 3
-        # of two and two: the lesser and the greater
-        a, b = (s0, s1) if s0 <= s1 else (s1, s0)
-        e, f = (s2, s3) if s2 <= s3 else (s3, s2)
-        place = one if a <= e else other
-        low, high = (a, e) if a <= e else (e, a)
-        b = b if b < f else f
-        high = high if high < b else b
-        nearest = place if low < least else nearest
-        beaten = least if low < least else low
-        least = low if low < least else least
-        high = high if high < beaten else beaten
+        first = c if s0 <= s1 else c + 1
+        low, high = (s0, s1) if s0 <= s1 else (s1, s0)
+        other_first = c + 2 if s2 <= s3 else c + 3
+        other_low, other_high = (s2, s3) if s2 <= s3 else (s3, s2)
+        first = first if low <= other_low else other_first
+        low, beaten = (low, other_low) if low <= other_low else (other_low, low)
+        high = high if high < other_high else other_high
         second = second if second < high else high
+        second = second if second < beaten else beaten
+        nearest = first if low < least else nearest
+        least, beaten = (low, least) if low < least else (least, low)
+        second = second if second < beaten else beaten
         c += 4
     while c < k:
         s0 = 0.0
@@ -103,8 +101,7 @@ def score(x: Floats, C: Floats, out: Floats) -> tuple[float, float, int]:
             s0 += t * t
         out[c] = s0
         nearest = c if s0 < least else nearest
-        beaten = least if s0 < least else s0
-        least = s0 if s0 < least else least
+        least, beaten = (s0, least) if s0 < least else (least, s0)
         second = second if second < beaten else beaten
         c += 1
     return least, second, nearest
