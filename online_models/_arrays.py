@@ -16,8 +16,7 @@ __all__ = ["Vectors", "aligned", "as_block", "finite_features", "read_only", "re
 
 Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
-
-_CACHE_LINE = 64
+_CACHE_LINE = 64  # bytes
 
 
 def aligned(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

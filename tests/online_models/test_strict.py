@@ -118,16 +118,23 @@ def test_which_centres_may_be_nearest(k: int, d: int, seed: int, ties: bool) -> 
     assert _distances.only_within(scores, limit) == (near[0] if len(near) == 1 else -1)
 
 
-@pytest.mark.parametrize("begin", [0, 16, 40])
-def test_where_centres_lie_in_memory_changes_nothing(begin: int) -> None:
+@pytest.mark.parametrize("begin", range(0, 64, 8))
+def test_an_array_is_aligned_wherever_it_began(begin: int) -> None:
+    numbers = np.random.default_rng(4).normal(size=(4, 6))
+    array = np.zeros(numbers.size + 8)[begin // 8 : begin // 8 + numbers.size].reshape(4, 6)
+    array[:] = numbers
+    found = aligned(array)
+    assert found.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(found, numbers)
+    assert aligned(found) is found
+    np.testing.assert_array_equal(aligned(np.asfortranarray(numbers)), numbers)
+
+
+def test_centres_are_learned_where_a_cache_line_begins() -> None:
     vectors = np.random.default_rng(4).normal(size=(500, 6))
-    room = np.zeros(4 * 6 * 8 + 128, np.uint8)
-    init = room[begin : begin + 4 * 6 * 8].view(np.float64).reshape(4, 6)
-    init[:] = vectors[:4]
-    ours, river = KMeans(4, 0.2, "strict", init), river_from(vectors[:4], 0.2)
+    ours, river = KMeans(4, 0.2, "strict", vectors[:4]), river_from(vectors[:4], 0.2)
     assert ours.learn_predict_many(vectors).tolist() == [river.learn_predict_one(dict(enumerate(x))) for x in vectors]
-    assert aligned(init).tobytes() == init.tobytes()
-    assert aligned(init).ctypes.data % 64 == 0
+    assert ours._centers.ctypes.data % 64 == 0
 
 
 def neumaier(terms: list[float]) -> float:
