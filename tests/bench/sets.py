@@ -57,11 +57,11 @@ def standardised(vectors: np.ndarray) -> np.ndarray:
     return (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
 
 
-def repeated(load: Callable[[], Labelled], seed: int) -> Labelled:
-    """Return a small set, standardised, repeated in random order to 12,000 vectors."""
+def repeated(load: Callable[[], Labelled], seed: int, most: int = REPEATED) -> Labelled:
+    """Return a set, standardised, repeated in random order to `most` vectors, or so many of it."""
     vectors, labels = load()
     random = np.random.default_rng(seed)
-    order = np.concatenate([random.permutation(len(vectors)) for _ in range(REPEATED // len(vectors) + 1)])[:REPEATED]
+    order = np.concatenate([random.permutation(len(vectors)) for _ in range(most // len(vectors) + 1)])[:most]
     return standardised(vectors)[order], labels[order]
 
 
@@ -70,8 +70,9 @@ def shuttle_windows(seed: int, size: int) -> list[np.ndarray]:
 
     The first of them is what does come last.
     """
-    vectors, _ = of_river(datasets.Shuttle())
-    rest = standardised(vectors)[np.random.default_rng(seed).permutation(len(vectors))[REPEATED - size :]]
+    shuttle = of_river(datasets.Shuttle())
+    vectors, _ = repeated(lambda: shuttle, seed, len(shuttle[0]))
+    rest = vectors[REPEATED - size :]
     windows = len(rest) // size
     return np.split(rest[: windows * size], windows)
 
