@@ -68,9 +68,15 @@ def run(quick: bool = False, movielens_folder: Path | None = None) -> dict[str, 
             for row in steady
         ],
     )
+    served = [] if quick else [_served(seed) for seed in seeds]
+    if served:
+        print_table(
+            f"shuttle: windows that may come last, and how many of them the same centres can bring to {LINE}",
+            ["seed", "windows", "at most"],
+            [list(row.values()) for row in served],
+        )
     worst = max(row["inertia"] for row in rows if row["model"].startswith("ours"))
     print(f"\n  worst inertia of ours: {worst:.3f}")
-    served = [] if quick else [_served(seed) for seed in seeds]
     return {"bench": "models", "machine": machine(), "quality": rows, "worst_inertia": worst, "overlap": steady,
             "shuttle": served}  # fmt: skip
 
@@ -78,9 +84,7 @@ def run(quick: bool = False, movielens_folder: Path | None = None) -> dict[str, 
 def _served(seed: int) -> dict[str, Any]:
     progress(f"what may come last in shuttle, seed {seed}")
     windows = shuttle_windows(seed, LAST)
-    most = most_served(windows, SETS["shuttle"][0], LINE)
-    print(f"  shuttle, seed {seed}: of {len(windows)} windows that may come last the same centres serve at most {most}")
-    return {"seed": seed, "windows": len(windows), "served": most}
+    return {"seed": seed, "windows": len(windows), "served": most_served(windows, SETS["shuttle"][0], LINE)}
 
 
 def _squared(vectors: np.ndarray, centers: np.ndarray) -> np.ndarray:
