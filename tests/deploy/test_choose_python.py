@@ -42,6 +42,18 @@ def test_what_it_prints_can_make_a_virtual_environment(tmp_path: Path) -> None:
     assert said == str(sys.version_info[:2])
 
 
+def test_one_on_the_path_that_says_it_is_faster_is_taken_and_said(tmp_path: Path) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    fast = tmp_path / "python3"
+    fast.write_text(f"#!/bin/sh\necho {version} 0.000001 {fast}\n")
+    fast.chmod(0o755)
+    search = {**os.environ, "PATH": f"{os.environ['PATH']}{os.pathsep}{tmp_path}"}
+    done = subprocess.run([sys.executable, _SCRIPT], capture_output=True, text=True, check=True, env=search)
+    assert done.stdout.strip() == str(fast)
+    assert f"taking {fast}" in done.stderr
+    assert f"PYTHON={sys.executable}" in done.stderr
+
+
 def test_a_broken_python3_on_the_path_is_passed_over(tmp_path: Path) -> None:
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\nexit 3\n")
