@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import msgspec
 
-__all__ = ["Identity", "Link", "LinkRow", "Status"]
+__all__ = ["HELD", "Identity", "Link", "LinkRow", "Status"]
 
 
 class Status(IntEnum):
@@ -20,6 +20,10 @@ class Status(IntEnum):
     SPLIT = 4
 
 
+#: Links that hold or may come to hold have a status below this.
+HELD = int(Status.REFUSED)
+
+
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One anonymous id that a user was seen with; `at_us` is the event's time."""
 
@@ -27,8 +31,8 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     at_us: int
 
 
-class Identity(msgspec.Struct, array_like=True):
-    """Everything of one id, as it is stored with the profile.
+class Identity(msgspec.Struct, array_like=True, gc=False):
+    """Everything of one id, as it is stored with the profile. There are as many as ids: none has lists of its own.
 
     Attributes
     ----------
@@ -40,13 +44,13 @@ class Identity(msgspec.Struct, array_like=True):
         Of an anonymous id: the user it belongs to; empty: nobody.
     shared : bool
         It met a second user: what it brought stays with the first, and its later events are a person's own again.
-    barred : list of str
+    barred : tuple of str
         Users that it was split from, and never goes to again.
     offset : int
         Where in its partition's log it was given to that user.
-    given : list of bytes
+    given : tuple of bytes
         The states that it took along, so that the merge can be undone; empty where that is too much to keep.
-    gone : list of str
+    gone : tuple of str
         Anonymous ids whose answers and events may still be on their way to a user who was erased: they are dropped.
     """
 
@@ -54,15 +58,14 @@ class Identity(msgspec.Struct, array_like=True):
     full: bool = False
     into: str = ""
     shared: bool = False
-    barred: list[str] = msgspec.field(default_factory=list)
+    barred: tuple[str, ...] = ()
     offset: int = -1
-    given: list[bytes] = msgspec.field(default_factory=list)
-    gone: list[str] = msgspec.field(default_factory=list)
+    given: tuple[bytes, ...] = ()
+    gone: tuple[str, ...] = ()
 
-    def claimed(self) -> list[int]:
+    def held(self) -> list[int]:
         """Return the times of the links that hold or may come to hold."""
-        held = (Status.CLAIMED, Status.MERGED)
-        return [link.at_us for link in self.links.values() if link.status in held]
+        return [link.at_us for link in self.links.values() if link.status < HELD]
 
 
 class LinkRow(msgspec.Struct, frozen=True, gc=False):

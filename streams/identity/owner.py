@@ -17,7 +17,7 @@ import msgspec
 
 from streams.contract.persons import ANONYMOUS, as_id, partition_of
 from streams.identity.body import Body
-from streams.identity.links import Identity, Link, LinkRow, Status
+from streams.identity.links import HELD, Identity, Link, LinkRow, Status
 from streams.identity.records import (
     OPERATOR,
     Absorb,
@@ -40,6 +40,8 @@ __all__ = ["REASONS", "Outgoing", "Owner"]
 
 REASONS = ("blocked", "identified", "split", "taken", "too_many_ids", "too_many_merges", "too_many_new_ids")
 _WEEK_US = 7 * 86_400_000_000
+#: As numbers, which is how links hold them: looking an enum's member up takes longer than all else about a link.
+_CLAIMED, _MERGED, _REFUSED, _LATER, _SPLIT = map(int, Status)
 #: So many ids are kept as they are used; what is known of the others is bytes.
 _MOST_OPEN = 20_000
 #: States of one Absorb together stay far below the size of a message; a larger one comes in several.
@@ -81,11 +83,13 @@ class Owner:
         #: anonymous id -> whose its events are, where that is somebody else
         self._users: dict[str, str] = {}
         self._open: dict[str, Identity] = {}
-        self._written: set[str] = set()
+        #: in the order of the log, which a set hasn't
+        self._written: dict[str, None] = {}
         self._stale: set[str] = set()
         self._items: dict[int, list[Item]] = {}
         self._rows: list[LinkRow] = []
-        self._accepted: list[Claim] = []
+        #: anonymous id -> the claim on it that is to be answered with what is known of it
+        self._accepted: dict[str, Claim] = {}
         self._kept: list[str] = []
         self._received: list[tuple[str, list[bytes]]] = []
         self._offset = 0
@@ -111,19 +115,19 @@ class Owner:
         """Start on the record at `offset`."""
         self._offset = offset
 
-    def end(self) -> tuple[list[Outgoing], list[LinkRow], set[str]]:
+    def end(self) -> tuple[list[Outgoing], list[LinkRow], list[str]]:
         """Finish the record: return what is to be sent, in order, what is to be noted, and whose row is another now."""
         sent = [
             (partition, data)
             for partition, items in self._items.items()
             for data in envelopes(self.partition, self._offset, self._layout_of(items), items)
         ]
-        rows, written = self._rows, self._written
-        self._stale |= written
+        rows, written = self._rows, list(self._written)
+        self._stale.update(one for one in written if one in self._open)
         if len(self._open) > _MOST_OPEN:
             self._stored = self.stored
             self._open.clear()
-        self._written, self._items, self._rows = set(), {}, []
+        self._written, self._items, self._rows = {}, {}, []
         return sent, rows, written
 
     def meet(self, user: str, anonymous: str, at_us: int, message: int, *, alias: bool = False) -> bool:
@@ -141,22 +145,22 @@ class Owner:
         identity = self._identity(user)
         name = ANONYMOUS + anonymous
         known = identity.links.get(name)
-        if known is not None and known.status != Status.LATER:
+        if known is not None and known.status != _LATER:
             return False
         if known is None and len(identity.links) >= self._limits.max_ids:
             if not identity.full:
                 identity.full = True
-                self._written.add(user)
+                self._written[user] = None
                 self._note(user, name, "refused", (at_us, message), reason="too_many_ids")
             return False
         reason = self._reason_against(identity, anonymous, at_us)
         if reason:
             later = reason == "too_many_new_ids"
             if known is None:
-                self._link(user, name, Status.LATER if later else Status.REFUSED, at_us)
+                self._link(identity, user, name, _LATER if later else _REFUSED, at_us)
                 self._note(user, name, "refused", (at_us, message), reason=reason)
             return later
-        self._link(user, name, Status.CLAIMED, at_us)
+        self._link(identity, user, name, _CLAIMED, at_us)
         if alias:
             self._send(anonymous, Probe(user, anonymous, at_us, message))
         else:
@@ -165,19 +169,18 @@ class Owner:
 
     def forget(self, profile_id: str) -> None:
         """Know nothing of an id that was erased, but that what is still on its way to it must not bring it back."""
-        held = (Status.CLAIMED, Status.MERGED)
         links = self._identity(profile_id).links
-        gone = [name for name, link in links.items() if link.status in held]
+        gone = tuple(name for name, link in links.items() if link.status < HELD)
         self._open.pop(profile_id)
         self._stored.pop(profile_id, None)
         self._users.pop(profile_id, None)
-        self._written.discard(profile_id)
+        self._written.pop(profile_id, None)
         self._stale.discard(profile_id)
         self.erased.pop(profile_id, None)
         if gone:
             self._identity(profile_id).gone = gone
             self.erased[profile_id] = frozenset(gone)
-            self._written.add(profile_id)
+            self._written[profile_id] = None
 
     def owner_of(self, profile_id: str) -> int:
         """Return the partition whose owner decides about an id."""
@@ -205,6 +208,7 @@ class Owner:
         for item in envelope.items:
             self._handlers[type(item)](self, item, envelope)
         self._give_away()
+        self._let_be()
         if self._received:
             people, states = zip(*((user, state) for user, group in self._received for state in group), strict=True)
             self._received = []
@@ -214,67 +218,80 @@ class Owner:
     # What each kind of record does.
 
     def _claim(self, claim: Claim, _envelope: Envelope) -> None:
-        identity = self._identity(claim.anonymous)
+        name = claim.anonymous
+        if name in self._accepted:
+            self._give_away()
+        if name not in self._open and name not in self._stored:  # nobody asked for it before
+            self._accepted[name] = claim
+            return
+        identity = self._identity(name)
         if identity.into == claim.user:
             if not claim.again and identity.given:  # the user was forgotten since: nothing that it had may come back
-                identity.given = []
-                self._written.add(claim.anonymous)
-            place = claim.user, claim.anonymous, claim.at_us, claim.message
-            self._answer(claim, Absorb(*place, identity.given if claim.again else [], False, claim.again))
+                identity.given = ()
+                self._written[name] = None
+            place = claim.user, name, claim.at_us, claim.message
+            self._answer(claim, Absorb(*place, identity.given if claim.again else (), False, claim.again))
         elif identity.into:
             if not identity.shared:
                 identity.shared = True
-                self._point(claim.anonymous, identity)
-                self._written.add(claim.anonymous)
-                self._kept.append(claim.anonymous)
-            self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "taken"))
+                self._point(name, identity)
+                self._written[name] = None
+                self._kept.append(name)
+            self._answer(claim, Refuse(claim.user, name, claim.at_us, claim.message, "taken"))
         elif claim.user in identity.barred:
-            self._answer(claim, Refuse(claim.user, claim.anonymous, claim.at_us, claim.message, "split"))
+            self._answer(claim, Refuse(claim.user, name, claim.at_us, claim.message, "split"))
         else:
-            identity.into = claim.user
-            self._point(claim.anonymous, identity)
-            self._written.add(claim.anonymous)
-            self._accepted.append(claim)
+            self._accepted[name] = claim
 
     def _give_away(self) -> None:
-        """Answer all claims that were accepted, with the states that go along; then let ids be their own again."""
-        accepted, self._accepted = self._accepted, []
-        kept, self._kept = self._kept, []
-        given = self._body.give([claim.anonymous for claim in accepted]) if accepted else []
-        if kept:
-            self._body.keep(kept)
-        for claim, states in zip(accepted, given, strict=True):
-            identity = self._identity(claim.anonymous)
-            identity.offset = self._offset
-            identity.given = states if sum(map(len, states)) <= _MAX_STATES_BYTES else []
-            groups = list(_grouped(states)) or [[]]
-            for number, group in enumerate(groups, 1):
-                more = number < len(groups)
-                self._answer(claim, Absorb(claim.user, claim.anonymous, claim.at_us, claim.message, group, more))
+        """Answer all claims that were accepted, with the states that go along."""
+        accepted, self._accepted = self._accepted, {}
+        given = self._body.give(list(accepted)) if accepted else []
+        for (name, claim), states in zip(accepted.items(), given, strict=True):
+            first, *others = _grouped(states)
+            kept = first if not others else ()
+            if name in self._open or name in self._stored:
+                identity = self._identity(name)
+                identity.into, identity.offset, identity.given = claim.user, self._offset, kept
+            else:  # most are never heard of again: they are but bytes
+                self._stored[name] = _encode(Identity(into=claim.user, offset=self._offset, given=kept))
+            self._users[name] = claim.user
+            self._written[name] = None
+            for number, group in enumerate((first, *others), 1):
+                more = number <= len(others)
+                self._answer(claim, Absorb(claim.user, name, claim.at_us, claim.message, group, more))
+
+    def _let_be(self) -> None:
+        """Let ids that two users were seen with, or that were split off, be their own again."""
+        if self._kept:
+            self._body.keep(self._kept)
+            self._kept = []
 
     def _absorb(self, absorb: Absorb, envelope: Envelope) -> None:
         """Take what was given: whatever the link says, nobody else has it any more."""
-        identity = self._identity(absorb.user)
-        known = identity.links.get(absorb.anonymous)
-        if absorb.again and (known is None or known.status != Status.CLAIMED):
+        user, name = absorb.user, absorb.anonymous
+        identity = self._identity(user)
+        known = identity.links.get(name)
+        if absorb.again and (known is None or known.status != _CLAIMED):
             return
-        if absorb.anonymous in identity.gone:
+        if name in identity.gone:
             if known is None:
                 return
-            identity.gone.remove(absorb.anonymous)  # they met again, and this answers that
-            self.erased[absorb.user] = frozenset(identity.gone)
+            identity.gone = tuple(one for one in identity.gone if one != name)  # they met again: this answers that
+            self.erased[user] = frozenset(identity.gone)
         if absorb.states:
-            self._received.append((absorb.user, absorb.states))
-        if absorb.more or (known is not None and known.status == Status.MERGED):
+            self._received.append((user, absorb.states))
+        if absorb.more or (known is not None and known.status == _MERGED):
             return
-        self._link(absorb.user, absorb.anonymous, Status.MERGED, absorb.at_us)
-        self._note(absorb.user, absorb.anonymous, "merged", (absorb.at_us, absorb.message), id_offset=envelope.offset)
+        self._link(identity, user, name, _MERGED, absorb.at_us)
+        self._note(user, name, "merged", (absorb.at_us, absorb.message), id_offset=envelope.offset)
 
     def _refuse(self, refuse: Refuse, envelope: Envelope) -> None:
-        known = self._identity(refuse.user).links.get(refuse.anonymous)
-        if known is not None and known.status != Status.CLAIMED:
+        identity = self._identity(refuse.user)
+        known = identity.links.get(refuse.anonymous)
+        if known is not None and known.status != _CLAIMED:
             return
-        self._link(refuse.user, refuse.anonymous, Status.REFUSED, refuse.at_us)
+        self._link(identity, refuse.user, refuse.anonymous, _REFUSED, refuse.at_us)
         cause = refuse.at_us, refuse.message
         self._note(refuse.user, refuse.anonymous, "refused", cause, reason=refuse.reason, id_offset=envelope.offset)
 
@@ -300,13 +317,13 @@ class Owner:
         else:
             self._send(user, Release(user, split.anonymous, split.at_us))
         self._kept.append(split.anonymous)
-        identity.into, identity.shared, identity.given = "", False, []
-        identity.barred.append(user)
+        identity.into, identity.shared, identity.given = "", False, ()
+        identity.barred += (user,)
         self._point(split.anonymous, identity)
-        self._written.add(split.anonymous)
+        self._written[split.anonymous] = None
 
     def _release(self, release: Release | TakeBack, envelope: Envelope) -> None:
-        self._link(release.user, release.anonymous, Status.SPLIT, release.at_us)
+        self._link(self._identity(release.user), release.user, release.anonymous, _SPLIT, release.at_us)
         cause = release.at_us, 0
         if isinstance(release, Release):
             self._note(release.user, release.anonymous, "split", cause, id_offset=envelope.offset)
@@ -319,7 +336,7 @@ class Owner:
         """Ask again for every id that was asked for and not answered; in an order that is the log's alone."""
         for user, packed in sorted(self.stored.items()):
             for name, link in _decode(packed).links.items():
-                if link.status == Status.CLAIMED:
+                if link.status == _CLAIMED:
                     self._send(name, Claim(user, name, link.at_us, 0, again=True))
 
     _handlers: ClassVar[dict[type, Callable[..., None]]] = {
@@ -332,10 +349,10 @@ class Owner:
             return "blocked"
         if not identity.links:
             return ""
-        claimed = identity.claimed()
-        if len(claimed) >= self._limits.max_merges:
+        held = identity.held()
+        if len(held) >= self._limits.max_merges:
             return "too_many_merges"
-        if sum(at_us - _WEEK_US < at <= at_us for at in claimed) >= self._limits.max_new_ids_a_week:
+        if len([at for at in held if at_us - _WEEK_US < at <= at_us]) >= self._limits.max_new_ids_a_week:
             return "too_many_new_ids"
         return ""
 
@@ -353,9 +370,9 @@ class Owner:
         else:
             self._users.pop(name, None)
 
-    def _link(self, user: str, name: str, status: Status, at_us: int) -> None:
-        self._identity(user).links[name] = Link(int(status), at_us)
-        self._written.add(user)
+    def _link(self, identity: Identity, user: str, name: str, status: int, at_us: int) -> None:
+        identity.links[name] = Link(status, at_us)
+        self._written[user] = None
 
     def _answer(self, item: Claim | Probe, answer: Item) -> None:
         self._send(item.user, answer)
@@ -374,13 +391,13 @@ class Owner:
         return self._layout if any(isinstance(item, Absorb | TakeBack) for item in items) else ""
 
 
-def _grouped(states: Sequence[bytes]) -> Iterable[list[bytes]]:
-    """Cut a person's pieces into groups that fit into a message each."""
-    group: list[bytes] = []
+def _grouped(states: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+    """Cut a person's pieces into groups that fit into a message each; at least one."""
+    if len(states) < 2:
+        return [tuple(states)]
+    groups: list[tuple[bytes, ...]] = [()]
     for state in states:
-        if group and sum(map(len, group)) + len(state) > _MAX_STATES_BYTES:
-            yield group
-            group = []
-        group.append(state)
-    if group:
-        yield group
+        if groups[-1] and sum(map(len, groups[-1])) + len(state) > _MAX_STATES_BYTES:
+            groups.append(())
+        groups[-1] += (state,)
+    return groups

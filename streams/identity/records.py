@@ -72,7 +72,7 @@ class Absorb(_Item, frozen=True, tag=2, gc=False):
     anonymous: str
     at_us: int
     message: int
-    states: list[bytes]
+    states: tuple[bytes, ...]
     more: bool
     again: bool = False
 
@@ -131,7 +131,7 @@ class TakeBack(_Item, frozen=True, tag=9, gc=False):
     anonymous: str
     at_us: int
     offset: int
-    states: list[bytes]
+    states: tuple[bytes, ...]
 
 
 class Remind(_Item, frozen=True, tag=10, gc=False):

@@ -114,7 +114,7 @@ class Identities:
         sent, links, written = self.owner.end()
         self._links += links
         merged, self._merged_rows = self._merged_rows, []
-        linked = self._remember(sorted(written)) if written else np.empty(0, np.int32)
+        linked = self._remember(written) if written else np.empty(0, np.int32)
         return sent, np.concatenate(merged) if merged else np.empty(0, np.int32), linked
 
     def take_links(self) -> list[LinkRow]:

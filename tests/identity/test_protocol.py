@@ -156,7 +156,7 @@ def test_a_storm_on_one_user_stays_within_the_limits() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=300_000), max_size=12))
 def test_envelopes_stay_below_the_size_of_a_message(states: list[bytes]) -> None:
-    items = [Absorb(f"u{i}", "anon:a", 1, 2, [state], False) for i, state in enumerate(states * 3)]
+    items = [Absorb(f"u{i}", "anon:a", 1, 2, (state,), False) for i, state in enumerate(states * 3)]
 
     cut = list(envelopes(1, 7, "layout", items))
 
@@ -167,7 +167,7 @@ def test_envelopes_stay_below_the_size_of_a_message(states: list[bytes]) -> None
 
 
 def test_envelopes_are_sent_compressed() -> None:
-    (data,) = envelopes(1, 7, "layout", [Absorb("ann", "anon:a", 1, 2, [bytes(10_000)], False)])
+    (data,) = envelopes(1, 7, "layout", [Absorb("ann", "anon:a", 1, 2, (bytes(10_000),), False)])
 
     assert len(data) < 1_000
     assert closed(opened(data)) == data
