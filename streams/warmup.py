@@ -41,7 +41,7 @@ def warm_up() -> None:
     table.upsert(np.arange(_MANY, dtype=np.uint64), np.zeros((_MANY, 4), np.float32))
     interest(ids, weights, table)
     state.row_of("u1")
-    state.behaviour(rows), state.categories(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
+    state.behaviour(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
     again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)
     again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, Position())

@@ -91,7 +91,7 @@ class Owner:
         #: anonymous id -> the claim on it that is to be answered with what is known of it
         self._accepted: dict[str, Claim] = {}
         self._kept: list[str] = []
-        self._received: list[tuple[str, list[bytes]]] = []
+        self._received: list[tuple[str, tuple[bytes, ...]]] = []
         self._offset = 0
 
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:

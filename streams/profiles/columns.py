@@ -13,7 +13,10 @@ import numpy.typing as npt
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, grown, pair_hash
 
-__all__ = ["MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "entry_at", "family_and_key"]
+__all__ = [
+    "MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "Gathered", "entry_at",
+    "family_and_key",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,6 +75,28 @@ class EntryArrays(NamedTuple):
     bounds: Int32s
 
 
+class Gathered(NamedTuple):
+    """The entries of n people, side by side; each one's in order of their first appearance.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (n + 1,)
+        Person i has the entries `starts[i]:starts[i + 1]`.
+    row : ndarray of int32, shape (entries,)
+        Whose each is: a place within the people asked for.
+    family, key : ndarray of int32, shape (entries,)
+    ints, floats : ndarray, shape (entries, width)
+        The words, as int64 and as float64 over the same memory.
+    """
+
+    starts: Int64s
+    row: Int32s
+    family: Int32s
+    key: Int32s
+    ints: Int64s
+    floats: Floats
+
+
 class Entries:
     """Sparse numbers: for each (person, family, key) some words, in one table for all families of a partition.
 
@@ -118,6 +143,18 @@ class Entries:
     def clear(self, rows: Int32s) -> None:
         """Let people's entries go: nothing finds them any more, and others may have their places."""
         _free(rows, self.arrays())
+
+    def gather(self, rows: Int32s) -> Gathered:
+        """Return the entries of `rows`: what is read more than once is fetched from all over the table once."""
+        sizes = self._held[rows].sum(axis=1, dtype=np.int64)
+        starts = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(sizes, out=starts[1:])
+        n = int(starts[-1])
+        family, key = np.empty(n, np.int32), np.empty(n, np.int32)
+        ints = np.empty((n, self._ints.shape[1] - META_WORDS), np.int64)
+        _gather(self._head[rows], starts[:-1].copy(), self._ints, family, key, ints)
+        row = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+        return Gathered(starts, row, family, key, ints, ints.view(np.float64))
 
     def arrays(self) -> EntryArrays:
         """Return what kernels take."""
@@ -177,6 +214,29 @@ def entry_at(row: int, family: int, key: int, table: EntryArrays) -> int:
     table.tail[row] = entry
     table.held[row, family] += 1
     return int(entry)
+
+
+#: So many lists are walked beside each other: the next entry of each is fetched from memory while others are read.
+_ABREAST = 16
+
+
+@kernel
+def _gather(at: Int32s, to: Int64s, table: Int64s, family: Int32s, key: Int32s, ints: Int64s) -> None:
+    """Copy each list that begins at entry `at[i]` to the places from `to[i]` on; both are used up."""
+    for first in range(0, len(at), _ABREAST):
+        more = True
+        while more:
+            more = False
+            for i in range(first, min(first + _ABREAST, len(at))):
+                entry = at[i]
+                if entry >= 0:
+                    place = to[i]
+                    family[place], key[place] = family_and_key(table[entry, 0])
+                    for word in range(ints.shape[1]):
+                        ints[place, word] = table[entry, META_WORDS + word]
+                    to[i] = place + 1
+                    at[i] = table[entry, 1]
+                    more = True
 
 
 @kernel

@@ -22,7 +22,7 @@ import pyarrow as pa
 from streams.errors import StateError
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s
-from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at, family_and_key
+from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, Gathered, entry_at
 from streams.profiles.layout import Layout
 from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
 from streams.profiles.touches import Touches
@@ -36,19 +36,18 @@ _Touched = tuple[UInt64s, npt.NDArray[np.float64], Int64s, Int32s]
 
 
 def pack(
-    rows: Int32s, layout: Layout, dense: DenseRows, entries: Entries, touches: Touches, names: StringTable
+    rows: Int32s, layout: Layout, dense: DenseRows, entries: Gathered, touches: Touches, names: StringTable
 ) -> pa.Array:
-    """Return the packed state of each row as a binary array."""
-    arrays = entries.arrays()
+    """Return the packed state of each row as a binary array; `entries` are those of `rows`."""
     widths, texts = layout.family_widths, layout.family_texts
     offsets = np.zeros(len(rows) + 1, np.int32)
-    _sizes(rows, dense.ints, layout.row_words, arrays, widths, texts, touches.held, names.offsets, offsets)
+    _sizes(rows, dense.ints, layout.row_words, entries, widths, texts, touches.held, names.offsets, offsets)
     data = np.zeros(int(offsets[-1]), np.uint8)
     _write(
         rows,
         dense.ints,
         layout.row_words,
-        arrays,
+        entries,
         widths,
         texts,
         touches.arrays(),
@@ -132,7 +131,7 @@ def _text_length(name: int, starts: Int64s) -> np.int64:
 
 @kernel
 def _sizes(
-    rows: Int32s, dense: Int64s, width: int, table: EntryArrays, widths: Int32s, texts: npt.NDArray[np.bool_],
+    rows: Int32s, dense: Int64s, width: int, entries: Gathered, widths: Int32s, texts: npt.NDArray[np.bool_],
     held: Int32s, starts: Int64s, offsets: Int32s,
 ) -> None:  # fmt: skip
     for i in range(len(rows)):
@@ -141,13 +140,11 @@ def _sizes(
         for word in range(width):
             if dense[row, word] != 0:
                 size += 8
-        entry = table.head[row]
-        while entry >= 0:
-            family, key = family_and_key(table.ints[entry, 0])
-            size += 3 + _text_length(key, starts) + 8 * widths[family]
+        for entry in range(entries.starts[i], entries.starts[i + 1]):
+            family = entries.family[entry]
+            size += 3 + _text_length(entries.key[entry], starts) + 8 * widths[family]
             if texts[family]:
-                size += _text_length(table.ints[entry, META_WORDS], starts) - 6
-            entry = table.ints[entry, 1]
+                size += _text_length(entries.ints[entry, 0], starts) - 6
         offsets[i + 1] = offsets[i] + size
 
 
@@ -172,7 +169,7 @@ def _put_text(data: Bytes, at: int, name: int, starts: Int64s, letters: Bytes) -
 
 @kernel
 def _write(
-    rows: Int32s, dense: Int64s, width: int, table: EntryArrays, widths: Int32s, texts: npt.NDArray[np.bool_],
+    rows: Int32s, dense: Int64s, width: int, entries: Gathered, widths: Int32s, texts: npt.NDArray[np.bool_],
     touched: _Touched, starts: Int64s, letters: Bytes, offsets: Int32s, data: Bytes,
 ) -> None:  # fmt: skip
     ids, weights, times, held = touched
@@ -186,23 +183,17 @@ def _write(
             if dense[row, word] != 0:
                 data[bitmap + word // 8] |= np.uint8(1 << (word % 8))
                 at = _put(data, at, dense[row, word], 8)
-        count_at = at
-        at += 4
-        count = 0
-        entry = table.head[row]
-        while entry >= 0:
-            family, key = family_and_key(table.ints[entry, 0])
+        at = _put(data, at, entries.starts[i + 1] - entries.starts[i], 4)
+        for entry in range(entries.starts[i], entries.starts[i + 1]):
+            family = entries.family[entry]
             at = _put(data, at, family, 1)
-            at = _put_text(data, at, key, starts, letters)
+            at = _put_text(data, at, entries.key[entry], starts, letters)
             first = 0
             if texts[family]:
-                at = _put_text(data, at, table.ints[entry, META_WORDS], starts, letters)
+                at = _put_text(data, at, entries.ints[entry, 0], starts, letters)
                 first = 1
             for word in range(first, widths[family]):
-                at = _put(data, at, table.ints[entry, META_WORDS + word], 8)
-            count += 1
-            entry = table.ints[entry, 1]
-        _put(data, count_at, count, 4)
+                at = _put(data, at, entries.ints[entry, word], 8)
         at = _put(data, at, held[row], 2)
         for j in range(held[row]):
             at = _put(data, at, np.int64(ids[row, j]), 8)

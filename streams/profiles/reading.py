@@ -14,7 +14,7 @@ from streams.errors import ConfigurationError
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, mixed
 from streams.profiles.cells import DECAY, LATEST
-from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, family_and_key
+from streams.profiles.columns import DenseRows, Entries, Gathered
 from streams.profiles.features import Feature
 from streams.profiles.layout import EVENTS, LAST, Layout
 from streams.profiles.strings import StringTable
@@ -27,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 CATEGORY_DIMENSIONS = 24
 EVENT_DIMENSIONS = 12
 
+_NO_ROWS = np.empty(0, np.int32)
+_NO_ENTRIES = Entries(1, _NO_ROWS).gather(_NO_ROWS)
+
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
@@ -38,30 +41,32 @@ class _Numbers:
 
 
 class Reader:
-    """Reads one partition's state; holds no state of its own but the names of the map `features`."""
+    """Reads one partition's state; holds no state of its own but the names of the map `features`.
 
-    def __init__(self, layout: Layout, dense: DenseRows, entries: Entries, names: StringTable) -> None:
+    Everywhere `entries` are those of `rows` (`Entries.gather`).
+    """
+
+    def __init__(self, layout: Layout, dense: DenseRows, names: StringTable) -> None:
         self._layout = layout
         self._dense = dense
-        self._entries = entries
         self._names = names
         self._labels = StringTable()
         self._label_of: dict[int, Int32s] = {}
 
-    def traits(self, rows: Int32s) -> pa.Array:
+    def traits(self, entries: Gathered) -> pa.Array:
         """Return map<utf8, utf8>: the newest value of each trait."""
         family = next((f for f, feature in enumerate(self._layout.sparse) if LATEST in feature.cells), -1)
-        found = _entries_of(rows, family, self._entries.arrays())
-        keys = self._names.take(found.name)
-        values = self._names.take(self._entries.arrays().ints[found.entry, META_WORDS].astype(np.int32))
-        return pa.MapArray.from_arrays(_offsets(found.row, len(rows)), keys, values)
+        found = np.flatnonzero(entries.family == family)
+        keys = self._names.take(entries.key[found])
+        values = self._names.take(entries.ints[found, 0].astype(np.int32))
+        return pa.MapArray.from_arrays(_offsets(entries.row[found], len(entries.starts) - 1), keys, values)
 
-    def features(self, rows: Int32s) -> pa.Array:
+    def features(self, rows: Int32s, entries: Gathered) -> pa.Array:
         """Return map<dictionary<utf8>, float64>; what is zero is left out.
 
         A dictionary: people share a few hundred names, which ClickHouse then needn't find again for each person.
         """
-        parts = [part for feature in self._layout.features for part in self._shown(feature, rows)]
+        parts = [part for feature in self._layout.features for part in self._shown(feature, rows, entries)]
         row = np.concatenate([part.row for part in parts]) if parts else np.empty(0, np.int32)
         order = np.argsort(row, kind="stable")
         name = np.concatenate([part.name for part in parts])[order] if parts else np.empty(0, np.int32)
@@ -69,10 +74,10 @@ class Reader:
         keys = pa.DictionaryArray.from_arrays(pa.array(name), self._labels.every())
         return pa.MapArray.from_arrays(_offsets(row[order], len(rows)), keys, pa.array(value))
 
-    def behaviour(self, rows: Int32s) -> Floats:
+    def behaviour(self, rows: Int32s, entries: Gathered) -> Floats:
         """Return (n, width): how much, when and in which way; NaN where a part has never been seen."""
         columns = [np.log1p(self._dense.ints[rows, EVENTS : EVENTS + 1])]
-        columns += [self._columns(feature, rows) for feature in self._layout.features]
+        columns += [self._columns(feature, rows, entries) for feature in self._layout.features]
         return np.hstack(columns, dtype=np.float64)
 
     def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
@@ -83,10 +88,9 @@ class Reader:
         ConfigurationError
             No feature of that name has columns.
         """
-        nobody = np.empty(0, np.int32)
         names, declared = ["events"], [1.0]
         for feature in self._layout.features:
-            width = self._columns(feature, nobody).shape[1]
+            width = self._columns(feature, _NO_ROWS, _NO_ENTRIES).shape[1]
             names += [feature.name] * width
             declared += [feature.weight] * width
         unknown = sorted(set(only) - set(names))
@@ -95,32 +99,31 @@ class Reader:
             raise ConfigurationError(msg)
         return np.array([float(name in only) for name in names]) if only else np.array(declared)
 
-    def categories(self, rows: Int32s) -> Floats:
+    def categories(self, entries: Gathered) -> Floats:
         """Return (n, 24): square roots of the shares of categories, hashed; NaN for people without any.
 
         Square roots: the Euclidean distance between them is Hellinger's, which suits shares.
         """
         feature = next((f for f in self._layout.features if f.kind == "decayed_count" and f.by == ("category",)), None)
         if feature is None:
-            return np.full((len(rows), CATEGORY_DIMENSIONS), np.nan)
-        return self._hashed_shares(feature, rows, CATEGORY_DIMENSIONS)
+            return np.full((len(entries.starts) - 1, CATEGORY_DIMENSIONS), np.nan)
+        return self._hashed_shares(feature, entries, CATEGORY_DIMENSIONS)
 
-    def _shown(self, feature: Feature, rows: Int32s) -> list[_Numbers]:
+    def _shown(self, feature: Feature, rows: Int32s, entries: Gathered) -> list[_Numbers]:
         """Return the entries of the map `features` that this feature gives."""
         last_us = self._dense.ints[rows, LAST]
         if feature.kind in {"decayed_count", "decayed_sum", "count", "moments"} and feature.sparse:
-            table = self._entries.arrays()
-            found = _entries_of(rows, self._layout.place(feature)[0], table)
+            found = np.flatnonzero(entries.family == self._layout.place(feature)[0])
+            row = entries.row[found]
             if feature.cells[0] == DECAY:
                 column = len(feature.parameters)  # the longest half-life: what dashboards want to see
-                passed = last_us[found.row] - table.ints[found.entry, META_WORDS]
-                values = table.floats[found.entry, META_WORDS + column]
-                values = values * np.exp(-feature.parameters[-1] * np.maximum(passed, 0))
+                passed = last_us[row] - entries.ints[found, 0]
+                values = entries.floats[found, column] * np.exp(-feature.parameters[-1] * np.maximum(passed, 0))
             elif feature.kind == "moments":
-                values = table.floats[found.entry, META_WORDS + 1]
+                values = entries.floats[found, 1]
             else:
-                values = table.ints[found.entry, META_WORDS].astype(np.float64)
-            return [_Numbers(found.row, self._label(feature.name, found.name), values)]
+                values = entries.ints[found, 0].astype(np.float64)
+            return [_Numbers(row, self._label(feature.name, entries.key[found]), values)]
         start = self._layout.place(feature)[1]
         ints, floats = self._dense.ints, self._dense.floats
         match feature.kind:
@@ -170,16 +173,16 @@ class Reader:
             known[name] = self._labels.intern_one(f"{prefix}/{self._names.text(name)}")
         return known[names]
 
-    def _columns(self, feature: Feature, rows: Int32s) -> Floats:
+    def _columns(self, feature: Feature, rows: Int32s, entries: Gathered) -> Floats:
         """Return the columns (n, m) that this feature adds to behaviour; m is fixed by the declaration."""
         if feature.kind == "traits":
-            return self._one_hot(feature, rows)
+            return self._one_hot(feature, entries)
         if feature.by == ("category",):
             return np.empty((len(rows), 0))  # the part `categories` shows them
         if feature.sparse:
             if feature.kind not in {"decayed_count", "count"}:
                 return np.empty((len(rows), 0))
-            return self._hashed_shares(feature, rows, EVENT_DIMENSIONS)
+            return self._hashed_shares(feature, entries, EVENT_DIMENSIONS)
         start = self._layout.place(feature)[1]
         end = start + feature.slots * feature.width
         ints, floats = self._dense.ints[rows, start:end], self._dense.floats[rows, start:end]
@@ -207,34 +210,20 @@ class Reader:
     def _recency_label(self, feature: Feature) -> int:
         return self._labels.intern_one(f"{feature.name}/recency_days")
 
-    def _hashed_shares(self, feature: Feature, rows: Int32s, dimensions: int) -> Floats:
+    def _hashed_shares(self, feature: Feature, entries: Gathered, dimensions: int) -> Floats:
         family = self._layout.place(feature)[0]
-        column = META_WORDS + (len(feature.parameters) if feature.cells[0] == DECAY else 0)
+        column = len(feature.parameters) if feature.cells[0] == DECAY else 0
         rate = feature.parameters[-1] if feature.cells[0] == DECAY else 0.0
-        shares = np.zeros((len(rows), dimensions))
-        _hash_shares(rows, family, column, rate, self._entries.arrays(), self._names.fixed, shares)
+        shares = np.zeros((len(entries.starts) - 1, dimensions))
+        _hash_shares(family, column, rate, entries, self._names.fixed, shares)
         return shares
 
-    def _one_hot(self, feature: Feature, rows: Int32s) -> Floats:
-        columns = np.zeros((len(rows), feature.buckets))
+    def _one_hot(self, feature: Feature, entries: Gathered) -> Floats:
+        columns = np.zeros((len(entries.starts) - 1, feature.buckets))
         wanted = np.array([self._names.intern_one(key) for key in feature.keys], np.int32)
         family = self._layout.place(feature)[0]
-        _hash_traits(rows, family, wanted, self._entries.arrays(), self._names.fixed, columns)
+        _hash_traits(family, wanted, entries, self._names.fixed, columns)
         return columns
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    row: Int32s
-    name: Int32s
-    entry: Int64s
-
-
-def _entries_of(rows: Int32s, family: int, table: EntryArrays) -> _Found:
-    most = int(table.held[rows, family].sum()) if family >= 0 else 0
-    row, name, entry = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int64)
-    n = _collect(rows, family, table, row, name, entry) if most else 0
-    return _Found(row[:n], name[:n], entry[:n])
 
 
 def _offsets(row: Int32s, n: int) -> pa.Array:
@@ -254,60 +243,32 @@ def _circle(counts: Int64s) -> Floats:
 
 
 @kernel
-def _collect(rows: Int32s, family: int, table: EntryArrays, row: Int32s, name: Int32s, at: Int64s) -> int:
-    n = 0
-    for i in range(len(rows)):
-        entry = table.head[rows[i]]
-        while entry >= 0:
-            of, key = family_and_key(table.ints[entry, 0])
-            if of == family:
-                row[n] = i
-                name[n] = key
-                at[n] = entry
-                n += 1
-            entry = table.ints[entry, 1]
-    return n
-
-
-@kernel
-def _hash_shares(
-    rows: Int32s, family: int, column: int, rate: float, table: EntryArrays, fixed: UInt64s, shares: Floats
-) -> None:
-    for i in range(len(rows)):
+def _hash_shares(family: int, column: int, rate: float, entries: Gathered, fixed: UInt64s, shares: Floats) -> None:
+    for i in range(len(shares)):
         total = 0.0
         newest = np.int64(0)
-        entry = table.head[rows[i]]
-        while entry >= 0 and rate > 0.0:
-            of, key = family_and_key(table.ints[entry, 0])
-            if of == family:
-                newest = max(newest, table.ints[entry, META_WORDS])
-            entry = table.ints[entry, 1]
-        entry = table.head[rows[i]]
-        while entry >= 0:
-            of, key = family_and_key(table.ints[entry, 0])
-            if of == family:
+        begin, end = entries.starts[i], entries.starts[i + 1]
+        for entry in range(begin, end):
+            if rate > 0.0 and entries.family[entry] == family:
+                newest = max(newest, entries.ints[entry, 0])
+        for entry in range(begin, end):
+            if entries.family[entry] == family:
                 if rate > 0.0:
-                    value = table.floats[entry, column] * math.exp(-rate * (newest - table.ints[entry, META_WORDS]))
+                    value = entries.floats[entry, column] * math.exp(-rate * (newest - entries.ints[entry, 0]))
                 else:
-                    value = float(table.ints[entry, column])
-                shares[i, mixed(fixed[key]) % np.uint64(shares.shape[1])] += value
+                    value = float(entries.ints[entry, column])
+                shares[i, mixed(fixed[entries.key[entry]]) % np.uint64(shares.shape[1])] += value
                 total += value
-            entry = table.ints[entry, 1]
         for j in range(shares.shape[1]):
             shares[i, j] = math.sqrt(shares[i, j] / total) if total > 0.0 else np.nan
 
 
 @kernel
-def _hash_traits(
-    rows: Int32s, family: int, wanted: Int32s, table: EntryArrays, fixed: UInt64s, columns: Floats
-) -> None:
-    for i in range(len(rows)):
-        entry = table.head[rows[i]]
-        while entry >= 0:
-            of, key = family_and_key(table.ints[entry, 0])
-            if of == family:
+def _hash_traits(family: int, wanted: Int32s, entries: Gathered, fixed: UInt64s, columns: Floats) -> None:
+    for i in range(len(columns)):
+        for entry in range(entries.starts[i], entries.starts[i + 1]):
+            if entries.family[entry] == family:
                 for k in range(len(wanted)):
-                    if wanted[k] == key:
-                        value = fixed[table.ints[entry, META_WORDS]]
-                        columns[i, mixed(fixed[key] ^ mixed(value)) % np.uint64(columns.shape[1])] = 1.0
-            entry = table.ints[entry, 1]
+                    if wanted[k] == entries.key[entry]:
+                        value = fixed[entries.ints[entry, 0]]
+                        columns[i, mixed(fixed[wanted[k]] ^ mixed(value)) % np.uint64(columns.shape[1])] = 1.0

@@ -14,7 +14,7 @@ from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
 from streams.profiles.activity import Arrivals
 from streams.profiles.cells import update_cell
-from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at
+from streams.profiles.columns import DenseRows, Entries, EntryArrays, Gathered, entry_at
 from streams.profiles.dedup import DedupWindow
 from streams.profiles.features import Feature
 from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
@@ -63,8 +63,12 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Finalized:
-    """What is shown of n people; times in microseconds UTC."""
+    """What is stored and shown of n people; times in microseconds UTC.
 
+    `states` are theirs as `PartitionState.pack` writes them.
+    """
+
+    states: pa.Array
     event_count: UInt64s
     first_seen_us: Int64s
     last_seen_us: Int64s
@@ -99,7 +103,7 @@ class PartitionState:
         self._touches = Touches(layout.touches, layout.touch_rate)
         self._dedup = DedupWindow(dedup_window_us, dedup_max_ids)
         self._traits = TraitReader(self._names)
-        self._reader = Reader(layout, self._dense, self._entries, self._names)
+        self._reader = Reader(layout, self._dense, self._names)
         self._parameters = [np.array(feature.parameters or (0.0,)) for feature in layout.features]
         self._away = np.zeros(1024, np.bool_)
         self._some_away = False
@@ -232,7 +236,7 @@ class PartitionState:
 
     def pack(self, rows: Int32s) -> pa.Array:
         """Return the state of `rows` as binary."""
-        return pack(rows, self.layout, self._dense, self._entries, self._touches, self._names)
+        return self._pack(rows, self._entries.gather(rows))
 
     def restore(
         self, ids: pa.Array, states: pa.Array, layouts: npt.NDArray[np.uint64], descriptors: Mapping[int, str],
@@ -280,31 +284,30 @@ class PartitionState:
         return np.flatnonzero(self._dense.ints[: self.people, EVENTS] > 0).astype(np.int32)
 
     def finalize(self, rows: Int32s) -> Finalized:
-        """Return what is shown of `rows`."""
+        """Return what is stored and shown of `rows`."""
+        entries = self._entries.gather(rows)
         ids, weights = self._touches.current(rows)
         held = weights > 0
         offsets = np.zeros(len(rows) + 1, np.int32)
         np.cumsum(held.sum(axis=1), out=offsets[1:])
         return Finalized(
+            states=self._pack(rows, entries),
             event_count=self._dense.ints[rows, EVENTS].astype(np.uint64),
             first_seen_us=self._dense.ints[rows, FIRST],
             last_seen_us=self._dense.ints[rows, LAST],
-            traits=self._reader.traits(rows),
-            features=self._reader.features(rows),
+            traits=self._reader.traits(entries),
+            features=self._reader.features(rows, entries),
             touched=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids[held])),
         )
 
-    def behaviour(self, rows: Int32s) -> Floats:
-        """Return (n, width): see `Reader.behaviour`."""
-        return self._reader.behaviour(rows)
+    def behaviour(self, rows: Int32s) -> tuple[Floats, Floats]:
+        """Return (n, width) and (n, 24): see `Reader.behaviour` and `Reader.categories`."""
+        entries = self._entries.gather(rows)
+        return self._reader.behaviour(rows, entries), self._reader.categories(entries)
 
     def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
         """Return the weight of each column of `behaviour`: see `Reader.behaviour_weights`."""
         return self._reader.behaviour_weights(only)
-
-    def categories(self, rows: Int32s) -> Floats:
-        """Return (n, 24): see `Reader.categories`."""
-        return self._reader.categories(rows)
 
     def touches(self, rows: Int32s) -> tuple[UInt64s, Floats]:
         """Return (content ids (n, m), weights (n, m)); unused places weigh 0."""
@@ -313,6 +316,9 @@ class PartitionState:
     def rows_touching(self, content_ids: UInt64s) -> Int32s:
         """Return the people who touched any of these."""
         return self._touches.rows_touching(content_ids, self.people)
+
+    def _pack(self, rows: Int32s, entries: Gathered) -> pa.Array:
+        return pack(rows, self.layout, self._dense, entries, self._touches, self._names)
 
     def _resize(self) -> None:
         self._away = grown(self._away, self.people)

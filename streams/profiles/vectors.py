@@ -60,7 +60,7 @@ class VectorSpace:
         """Return (vectors (n, width) with NaN where a part is missing, known share of each person's interest (n,))."""
         ids, weights = state.touches(rows)
         liked, known = interest(ids, weights, self._table)
-        parts = [state.behaviour(rows), state.categories(rows), liked]
+        parts = [*state.behaviour(rows), liked]
         if self._table.latent is not None:
             parts.append(self._table.latent.of(ids, weights))
         self._widths = tuple(part.shape[1] for part in parts)

@@ -278,7 +278,7 @@ class Partition:
             layout_id=self._layout.layout_id,
             people=PeopleRows(
                 ids=ids,
-                states=self.state.pack(rows),
+                states=done.states,
                 identity=self._identities.column(rows, ids),
                 traits=done.traits,
                 features=with_columns(done.features, unusual.columns(self.state, rows)) if unusual else done.features,

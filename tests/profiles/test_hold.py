@@ -29,7 +29,7 @@ class Town:
         self.state = SimpleNamespace(
             people=PEOPLE, accepted=PEOPLE, everybody=lambda: np.arange(PEOPLE, dtype=np.int32),
             touches=lambda rows: (np.zeros((len(rows), 1), np.uint64), np.zeros((len(rows), 1))),
-            behaviour=lambda rows: self.vectors[rows], categories=lambda rows: np.zeros((len(rows), 1)),
+            behaviour=lambda rows: (self.vectors[rows], np.zeros((len(rows), 1))),
             behaviour_weights=lambda columns: np.ones(2),
         )  # fmt: skip
 
