@@ -54,7 +54,7 @@ class Columns:
     @classmethod
     def renamed(cls, block: Block, person: Names, anonymous: Names) -> Columns:
         """Return the events of a block as other people's."""
-        categories = pa.ListArray.from_arrays(block.category_offsets, block.categories.to_arrow().dictionary_decode())
+        categories = pa.ListArray.from_arrays(block.category_offsets, block.categories.to_arrow())
         contents = pa.ListArray.from_arrays(block.content_offsets, block.contents)
         own = {"person": person, "anonymous": anonymous, "categories": categories, "contents": contents}
         return cls(**{f.name: own[f.name] if f.name in own else getattr(block, f.name) for f in fields(cls)})
@@ -144,6 +144,8 @@ def _taken(column: npt.NDArray[Any] | Names | pa.ListArray, rows: Rows) -> pa.Ar
     if isinstance(column, np.ndarray):
         return pa.array(column[rows], from_pandas=True)  # NaN means that nothing was said
     lists = column.take(pa.array(rows))
-    if not pa.types.is_string(lists.type.value_type):
-        return lists
-    return pa.ListArray.from_arrays(lists.offsets, lists.values.dictionary_encode())
+    if pa.types.is_dictionary(lists.type.value_type):
+        return pa.ListArray.from_arrays(lists.offsets, Names.of(lists.values).compact().to_arrow())
+    if pa.types.is_string(lists.type.value_type):
+        return pa.ListArray.from_arrays(lists.offsets, lists.values.dictionary_encode())
+    return lists

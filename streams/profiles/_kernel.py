@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from streams.kernel import kernel
 
-__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "grown", "mixed", "pair_hash", "room_for"]
+__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "distinct", "grown", "mixed", "pair_hash", "room_for"]
 
 A = TypeVar("A", bound=np.generic)
 
@@ -41,6 +42,14 @@ def bytes_hash(data: npt.NDArray[np.uint8], start: int, stop: int, seed: np.uint
         h = (h ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
     out: np.uint64 = mixed(h)
     return out
+
+
+def distinct(parts: Sequence[Int32s], below: int) -> Int32s:
+    """Return the numbers in `parts`, each once and in order; all are at least 0 and less than `below`."""
+    there = np.zeros(below, np.bool_)
+    for part in parts:
+        there[part] = True
+    return np.flatnonzero(there).astype(np.int32)
 
 
 def room_for(needed: int, present: int) -> int:

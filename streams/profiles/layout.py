@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +19,7 @@ from streams.profiles.columns import META_WORDS
 from streams.profiles.features import Feature, declared, microseconds
 from streams.settings import FeatureSettings, SegmentationSettings
 
-__all__ = ["BASE_WORDS", "EVENTS", "FIRST", "LAST", "Layout", "StoredLayout"]
+__all__ = ["BASE_WORDS", "EVENTS", "FIRST", "LAST", "Cell", "Layout", "StoredLayout"]
 
 #: The first words of everybody's dense row.
 EVENTS, FIRST, LAST = 0, 1, 2
@@ -33,6 +35,19 @@ class StoredLayout(msgspec.Struct, frozen=True):
     version: int
     dense: list[tuple[str, str, int]]
     families: list[tuple[str, str, int]]
+
+
+class Cell(NamedTuple):
+    """What a kernel takes of a cell: its kind, family (-1: the dense row), first word and parameters.
+
+    `width` is how many words on the same cell lies under the feature's next key.
+    """
+
+    kind: int
+    family: int
+    start: int
+    width: int
+    parameters: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -148,13 +163,17 @@ class Layout:
             np.array([signature.startswith("traits|") for _, signature, _ in stored.families] or [False], np.bool_),
         )
 
-    def cell_offsets(self, feature: Feature) -> list[tuple[int, int]]:
-        """Return (kind, offset) of each cell under one key."""
-        offsets, at = [], 0
-        for cell in feature.cells:
-            offsets.append((cell, at))
-            at += cell_width(cell, len(feature.parameters))
-        return offsets
+    @cached_property
+    def cells(self) -> tuple[tuple[Cell, ...], ...]:
+        """The cells of each feature, where they lie under its first key."""
+        return tuple(tuple(self._cells_of(feature)) for feature in self.features)
+
+    def _cells_of(self, feature: Feature) -> Iterator[Cell]:
+        family, at = self.place(feature)
+        parameters = np.array(feature.parameters or (0.0,))
+        for kind in feature.cells:
+            yield Cell(kind, family, at, feature.width, parameters)
+            at += cell_width(kind, len(feature.parameters))
 
     def place(self, feature: Feature) -> tuple[int, int]:
         """Return (family, first word): family -1 for the dense row, else the word counts from the entry's start."""

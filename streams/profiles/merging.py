@@ -48,14 +48,12 @@ def merge_states(
     unpack(states, aside, layout, descriptor, their_dense, their_entries, their_touches, names)
     entries.reserve(len(their_entries))
     _merge_base(rows, dense.ints, their_dense.ints, out)
-    for index, feature in enumerate(layout.features):
-        family, start = layout.place(feature)
-        parameters = np.array(layout.features[index].parameters or (0.0,))
-        for kind, offset in layout.cell_offsets(feature):
+    table, their_table = entries.arrays(), their_entries.arrays()
+    for feature, cells in zip(layout.features, layout.cells, strict=True):
+        for cell in cells:
             _merge_feature(
-                kind, family, start + offset, feature.width, feature.slots, feature.kind == "traits", out, rows,
-                dense.ints, dense.floats, entries.arrays(),
-                their_dense.ints, their_dense.floats, their_entries.arrays(), parameters,
+                cell.kind, cell.family, cell.start, cell.width, feature.slots, feature.kind == "traits", out, rows,
+                dense.ints, dense.floats, table, their_dense.ints, their_dense.floats, their_table, cell.parameters,
             )  # fmt: skip
     if not out:
         _merge_touches(rows, touches.rate, touches.arrays(), their_touches.arrays())

@@ -65,6 +65,7 @@ class Prepared:
         self.rows = rows
         self.at_us: Int64s = block.at_us[kept]
         self._folded: dict[str, npt.NDArray[np.bool_]] = {}
+        self._named: dict[str, Int32s] = {}
 
     def select(self, feature: Feature) -> tuple[Int32s, Int32s, Floats]:
         """Return (index among the kept events, key, value) of everything that this feature takes in."""
@@ -100,7 +101,7 @@ class Prepared:
             return self._every, ((self.at_us // (24 * _HOUR_US) + 3) % 7).astype(np.int32)
         if key == "category":
             return self._categories
-        return self._every, self._ids(key)[self._kept]
+        return self._every, self._ids(key)
 
     def _crossed(self, feature: Feature) -> tuple[Int32s, Int32s]:
         """Hash pairs of keys into buckets; a pair with a missing half doesn't count."""
@@ -133,7 +134,7 @@ class Prepared:
     def _trait_pairs(self) -> tuple[Int32s, Int32s, Floats]:
         events, keys, values = [], [], []
         for column in ("device", "country"):
-            ids = self._ids(column)[self._kept]
+            ids = self._ids(column)
             has = np.flatnonzero(ids >= 0).astype(np.int32)
             events.append(has)
             keys.append(np.full(len(has), self._names.intern_one(column), np.int32))
@@ -158,12 +159,13 @@ class Prepared:
         return np.concatenate(events), np.concatenate(keys), np.concatenate(values)
 
     def _ids(self, column: str) -> Int32s:
-        """Return the string id of each event of the block, -1 where it has none."""
-        names: Names = getattr(self._block, column)
-        if not len(names.values):
-            return np.full(len(self._block), -1, np.int32)
-        ids = np.append(self._names.intern(names.values), np.int32(-1))
-        return ids[names.codes]
+        """Return the string id of each kept event, -1 where it has none."""
+        ids = self._named.get(column)
+        if ids is None:
+            names: Names = getattr(self._block, column)
+            of_names = np.append(self._names.intern(names.values), np.int32(-1))
+            ids = self._named[column] = of_names[names.codes[self._kept]]
+        return ids
 
     def _items(self, offsets: Int32s) -> tuple[Int32s, Int64s]:
         starts = offsets[:-1][self._kept].astype(np.int64)

@@ -17,7 +17,7 @@ from streams.profiles.cells import update_cell
 from streams.profiles.columns import DenseRows, Entries, EntryArrays, Gathered, entry_at
 from streams.profiles.dedup import DedupWindow
 from streams.profiles.features import Feature
-from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
+from streams.profiles.layout import EVENTS, FIRST, LAST, Cell, Layout
 from streams.profiles.merging import merge_states
 from streams.profiles.packing import pack, unpack
 from streams.profiles.position import Position
@@ -104,7 +104,6 @@ class PartitionState:
         self._dedup = DedupWindow(dedup_window_us, dedup_max_ids)
         self._traits = TraitReader(self._names)
         self._reader = Reader(layout, self._dense, self._names)
-        self._parameters = [np.array(feature.parameters or (0.0,)) for feature in layout.features]
         self._away = np.zeros(1024, np.bool_)
         self._some_away = False
         self._suppressed = np.empty(0, np.uint64)
@@ -160,8 +159,8 @@ class PartitionState:
         events = Prepared(block, kept, rows, self._names, self._traits)
         came = np.zeros(len(rows), np.uint8)
         late = int(_count_events(rows, events.at_us, self._dense.ints, _LATE_US, self._interval_us, came))
-        for index, feature in enumerate(self.layout.features):
-            self._update(index, feature, events)
+        for feature, cells in zip(self.layout.features, self.layout.cells, strict=True):
+            self._update(feature, cells, events)
         touched, content = events.contents
         self._touches.update(rows[touched], content, events.at_us[touched])
         self.accepted += len(kept)
@@ -169,7 +168,8 @@ class PartitionState:
         self.clamped += int(block.clamped[kept].sum())
         came_at = np.flatnonzero(came)
         arrivals = Arrivals(rows[came_at], events.at_us[came_at], came[came_at] == _NEW)
-        return Applied(np.unique(rows), kept, rows, away, away_rows, arrivals, repeats, late)
+        people = rows[np.flatnonzero(np.diff(rows, prepend=np.int32(-1)))]
+        return Applied(people, kept, rows, away, away_rows, arrivals, repeats, late)
 
     def ids(self, rows: Int32s) -> pa.StringArray:
         """Return the profile ids of `rows`."""
@@ -326,17 +326,17 @@ class PartitionState:
         self._entries.resize(self.people)
         self._touches.resize(self.people)
 
-    def _update(self, index: int, feature: Feature, events: Prepared) -> None:
+    def _update(self, feature: Feature, cells: Sequence[Cell], events: Prepared) -> None:
         at, keys, values = events.select(feature)
         if not len(at):
             return
-        family, start = self.layout.place(feature)
         if feature.sparse:
             self._entries.reserve(len(at))
-        for kind, offset in self.layout.cell_offsets(feature):
+        rows, at_us, table = events.rows[at], events.at_us[at], self._entries.arrays()
+        for cell in cells:
             _update_feature(
-                kind, family, start + offset, feature.width, events.rows[at], keys, events.at_us[at], values,
-                self._dense.ints, self._dense.floats, self._entries.arrays(), self._parameters[index],
+                cell.kind, cell.family, cell.start, cell.width, rows, keys, at_us, values,
+                self._dense.ints, self._dense.floats, table, cell.parameters,
             )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from streams.contract import Block, Erase, decode_block, decode_control, decode_
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Activity, Applied, Layout, PartitionState, Position
+from streams.profiles._kernel import distinct
 from streams.profiles.labels import PartitionLabels
 from streams.profiles.unusual import Unusual, with_columns
 from streams.roles._clicks import Record
@@ -142,7 +143,7 @@ class Partition:
     def dirty_rows(self) -> int:
         """How many rows a commit would have, and lines about links; people count with repeats while those are few."""
         if len(self._dirty) > 1 and sum(map(len, self._dirty)) > _FEW:
-            self._dirty = [np.unique(np.concatenate(self._dirty))]
+            self._dirty = [distinct(self._dirty, self.state.people)]
         return sum(map(len, self._dirty)) + self._identities.links
 
     @property
@@ -153,7 +154,7 @@ class Partition:
     @property
     def unobserved(self) -> Rows:
         """The people who came since `take_unobserved`, each once: they are observed before the next commit."""
-        came = np.unique(np.concatenate([np.empty(0, np.int32), *self._unobserved]))
+        came = distinct(self._unobserved, self.state.people)
         return came[self.state.present(came)]
 
     def take_unobserved(self) -> Rows:
@@ -243,7 +244,7 @@ class Partition:
         `bases` are the versions since which each model has but learned: where that is another than at the last commit,
         people's segments have changed without them. The next one is prepared when `committed` was told of this one.
         """
-        rows = np.unique(np.concatenate(self._dirty)) if self._dirty else np.empty(0, np.int32)
+        rows = distinct(self._dirty, self.state.people)
         done = self.state.finalize(rows)
         self.labels.resize(self.state.people)
         position = self.state.position()
