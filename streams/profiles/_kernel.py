@@ -10,9 +10,14 @@ import numpy.typing as npt
 
 from streams.kernel import kernel
 
-__all__ = ["Int32s", "Int64s", "UInt64s", "bytes_hash", "distinct", "grown", "mixed", "pair_hash", "room_for"]
+__all__ = [
+    "FIRST_ROWS", "Int32s", "Int64s", "UInt64s", "bytes_hash", "distinct", "grown", "mixed", "pair_hash", "room_for",
+]  # fmt: skip
 
 A = TypeVar("A", bound=np.generic)
+
+#: There is room for so many people at first.
+FIRST_ROWS = 1024
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]

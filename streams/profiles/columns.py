@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, grown, pair_hash
+from streams.profiles._kernel import FIRST_ROWS, Int32s, Int64s, grown, pair_hash
 
 __all__ = [
     "MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "Gathered", "entry_at",
@@ -32,7 +32,7 @@ _NOBODYS = -1
 
 
 class DenseRows:
-    """One row of 64-bit words a person.
+    """One row of 64-bit words a person; there is room for `rows` at once.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class DenseRows:
         The same memory as int64 and as float64. They are replaced when the rows grow: don't keep them.
     """
 
-    def __init__(self, defaults: Int64s) -> None:
+    def __init__(self, defaults: Int64s, rows: int = FIRST_ROWS) -> None:
         self._defaults = defaults
-        self.ints: Int64s = np.empty((1024, len(defaults)), np.int64)
+        self.ints: Int64s = np.empty((rows, len(defaults)), np.int64)
         self.ints[:] = defaults
         self.floats: Floats = self.ints.view(np.float64)
 
@@ -109,17 +109,19 @@ class Entries:
         Words of the widest family.
     bounds : ndarray of int32, shape (families,)
         Keys one person may have in each family.
+    rows : int
+        Make room for so many people at once.
     """
 
-    def __init__(self, width: int, bounds: Int32s) -> None:
+    def __init__(self, width: int, bounds: Int32s, rows: int = FIRST_ROWS) -> None:
         self._bounds = bounds
         self._size = np.array([0, -1], np.int64)
         self._ints = np.zeros((1024, META_WORDS + width), np.int64)
         self._floats = self._ints.view(np.float64)
         self._slots = np.full(2048, -1, np.int32)
-        self._head = np.full(1024, -1, np.int32)
-        self._tail = np.full(1024, -1, np.int32)
-        self._held = np.zeros((1024, max(len(bounds), 1)), np.int32)
+        self._head = np.full(rows, -1, np.int32)
+        self._tail = np.full(rows, -1, np.int32)
+        self._held = np.zeros((rows, max(len(bounds), 1)), np.int32)
 
     def __len__(self) -> int:
         return int(self._size[0])

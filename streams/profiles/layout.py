@@ -145,6 +145,15 @@ class Layout:
         StateError
             A descriptor of a version this userprism doesn't know.
         """
+        if descriptor not in self._maps:
+            self._maps[descriptor] = self._maps_from(descriptor)
+        return self._maps[descriptor]
+
+    @cached_property
+    def _maps(self) -> dict[str, tuple[Int32s, Int32s, Int32s, npt.NDArray[np.bool_]]]:
+        return {}
+
+    def _maps_from(self, descriptor: str) -> tuple[Int32s, Int32s, Int32s, npt.NDArray[np.bool_]]:
         stored = msgspec.json.decode(descriptor, type=StoredLayout)
         if stored.version != 1:
             msg = f"a state layout of version {stored.version}; this userprism reads version 1. Update userprism"

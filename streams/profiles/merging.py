@@ -40,11 +40,9 @@ def merge_states(
     """
     n = len(rows)
     aside = np.arange(n, dtype=np.int32)
-    their_dense = DenseRows(np.zeros(layout.row_words, np.int64))
-    their_entries = Entries(layout.entry_width, layout.bounds)
-    their_touches = Touches(layout.touches, layout.touch_rate)
-    for store in (their_dense, their_entries, their_touches):
-        store.resize(n)
+    their_dense = DenseRows(np.zeros(layout.row_words, np.int64), n)
+    their_entries = Entries(layout.entry_width, layout.bounds, n)
+    their_touches = Touches(layout.touches, layout.touch_rate, n)
     unpack(states, aside, layout, descriptor, their_dense, their_entries, their_touches, names)
     entries.reserve(len(their_entries))
     _merge_base(rows, dense.ints, their_dense.ints, out)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
+from streams.profiles._kernel import FIRST_ROWS, Int32s, Int64s, UInt64s, grown
 
 __all__ = ["Touches", "touch"]
 
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Touches:
-    """For each row up to `bound` of (content id, decayed weight, time of the weight).
+    """For each row up to `bound` of (content id, decayed weight, time of the weight); room for `rows` at once.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Touches:
     held : ndarray of int32, shape (capacity,)
     """
 
-    def __init__(self, bound: int, rate: float) -> None:
+    def __init__(self, bound: int, rate: float, rows: int = FIRST_ROWS) -> None:
         self.bound = bound
         self.rate = rate
-        self.ids: UInt64s = np.zeros((1024, bound), np.uint64)
-        self.weights: Floats = np.zeros((1024, bound))
-        self.times_us: Int64s = np.zeros((1024, bound), np.int64)
-        self.held: Int32s = np.zeros(1024, np.int32)
+        self.ids: UInt64s = np.zeros((rows, bound), np.uint64)
+        self.weights: Floats = np.zeros((rows, bound))
+        self.times_us: Int64s = np.zeros((rows, bound), np.int64)
+        self.held: Int32s = np.zeros(rows, np.int32)
 
     def resize(self, rows: int) -> None:
         """Make room."""
@@ -48,7 +48,7 @@ class Touches:
 
     def clear(self, rows: Int32s) -> None:
         """Forget what people touched."""
-        self.ids[rows], self.weights[rows], self.times_us[rows], self.held[rows] = 0, 0.0, 0, 0
+        _clear(rows, *self.arrays())
 
     def arrays(self) -> tuple[UInt64s, Floats, Int64s, Int32s]:
         """Return what kernels take."""
@@ -116,6 +116,14 @@ def _update(
 ) -> None:
     for i in range(len(rows)):
         touch(rows[i], content[i], at_us[i], 1.0, rate, ids, weights, times, held)
+
+
+@kernel
+def _clear(rows: Int32s, ids: UInt64s, weights: Floats, times: Int64s, held: Int32s) -> None:
+    for row in rows:
+        for i in range(held[row]):
+            ids[row, i], weights[row, i], times[row, i] = 0, 0.0, 0
+        held[row] = 0
 
 
 @kernel

@@ -25,7 +25,10 @@ _NOT_OURS = {
     KafkaError._STATE,  # noqa: SLF001 - librdkafka's own codes have leading underscores
 }
 _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
+#: What a poll returns at most: many people are then looked at at once, and what is urgent waits for no longer than so.
 _BLOCKS_A_POLL = 16
+#: Control records are small, and come by the dozen between blocks.
+_RECORDS_A_POLL = 64
 _POLL_S = 0.05
 _METADATA_S = 10.0
 
@@ -114,8 +117,16 @@ class Clicks:
         UnavailableError
             The broker reports an error that may pass.
         """
+        records, full = self._take(_POLL_S)
+        while full and len(records) < _RECORDS_A_POLL and sum(not one.control for one in records) < _BLOCKS_A_POLL:
+            more, full = self._take(0.0)
+            records += more
+        return records
+
+    def _take(self, wait_s: float) -> tuple[list[Record], bool]:
+        """Return some records, and whether there were as many as were asked for."""
         records = []
-        messages = self._poller.consume(_BLOCKS_A_POLL, _POLL_S)
+        messages = self._poller.consume(_BLOCKS_A_POLL, wait_s)
         self._raise_failure()  # what an assignment that failed leads to isn't what is wrong
         for message in messages:
             error = message.error()
@@ -140,7 +151,7 @@ class Clicks:
                 raise StateError(self._out_of_range(place_of(message).partition, error))
             else:
                 refuse_lost_place(error)
-        return records
+        return records, len(messages) == _BLOCKS_A_POLL
 
     def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit offsets to the group and wait: success proves that this generation still owns them.

@@ -68,14 +68,14 @@ class Pace:
         """Note the first change since the last commit."""
         self._changed_at = time.monotonic()
 
-    def has_polled(self, records: Sequence[Record]) -> None:
-        """Note that the log was asked, and what it had."""
+    def has_polled(self, records: Sequence[Record], *, spoke: bool = False) -> None:
+        """Note that the log was asked, and what it had; owners who `spoke` on it have put more behind its end."""
         if records:
             self._read_at = time.monotonic()
         told = [record for record in records if record.sources]
         if told:
             self._more = max(told, key=lambda record: record.record_time_us).more
-        if self._at_end():
+        if self._at_end() and not spoke:
             self._ended_at = time.monotonic()
 
     def has_committed(self, *, some: bool) -> None:

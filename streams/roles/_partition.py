@@ -32,6 +32,8 @@ Rows = npt.NDArray[np.int32]
 _COARSE_AGE_MS = 10_000
 #: So many changed people are counted without looking for repeats.
 _FEW = 20_000
+#: A person's row is so many times as large as a line about a link.
+_LINES_A_ROW = 4
 #: What the table can hold: 49 days, and clocks are wrong by more than that.
 _OLDEST_MS = 0xFFFFFFFF
 
@@ -141,10 +143,10 @@ class Partition:
 
     @property
     def dirty_rows(self) -> int:
-        """How many rows a commit would have, and lines about links; people count with repeats while those are few."""
+        """How many rows a commit would have, or what is as large; people count with repeats while those are few."""
         if len(self._dirty) > 1 and sum(map(len, self._dirty)) > _FEW:
             self._dirty = [distinct(self._dirty, self.state.people)]
-        return sum(map(len, self._dirty)) + self._identities.links
+        return sum(map(len, self._dirty)) + self._identities.links // _LINES_A_ROW
 
     @property
     def unobserved_rows(self) -> int:

@@ -282,18 +282,21 @@ class Profiler:
         """Apply each block by itself: state is a function of the log, not of how it was fetched."""
         if records and not self._changed:
             self._pace.has_changed()
+        spoke = False
         with self._stages("apply"):
             for record in records:
                 partition = self._partitions.get(record.partition)
                 if partition is None:
                     continue
                 try:
-                    self._relay.send(partition.apply(record))
+                    said = partition.apply(record)
+                    self._relay.send(said)
+                    spoke |= bool(said)
                 except (BlockError, ControlError) as error:
                     self._poison.refuse(record, error)
                     partition.pass_over(record)
                 self._at("between records")
-        self._pace.has_polled(records)
+        self._pace.has_polled(records, spoke=spoke)
 
     def _observe(self) -> None:
         """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
