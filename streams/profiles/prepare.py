@@ -30,6 +30,8 @@ class TraitReader:
     def __init__(self, names: StringTable) -> None:
         self._names = names
         self._known: dict[str, tuple[list[int], list[int]]] = {}
+        #: columns of a block that are traits as well, and the ids of their names
+        self.columns = [(column, names.intern_one(column)) for column in ("device", "country")]
 
     def read(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of keys and values."""
@@ -133,11 +135,11 @@ class Prepared:
     @cached_property
     def _trait_pairs(self) -> tuple[Int32s, Int32s, Floats]:
         events, keys, values = [], [], []
-        for column in ("device", "country"):
+        for column, key in self._traits.columns:
             ids = self._ids(column)
             has = np.flatnonzero(ids >= 0).astype(np.int32)
             events.append(has)
-            keys.append(np.full(len(has), self._names.intern_one(column), np.int32))
+            keys.append(np.full(len(has), key, np.int32))
             values.append(ids[has].astype(np.float64))
         codes = self._block.traits.codes[self._kept]
         texts = self._block.traits.values.to_pylist()
