@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from streams.contract.frames import opened
 
-__all__ = ["BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "decode_block", "encode_block"]
+__all__ = ["BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "batch_of", "decode_block", "encode_block"]
 
 BLOCK_VERSION = 1
 
@@ -141,8 +141,8 @@ class Block:
         return len(self.at_us)
 
 
-def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.Buffer:
-    """Write columns of `CLICKS_SCHEMA` as one Arrow IPC stream.
+def batch_of(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.RecordBatch:
+    """Return columns of `CLICKS_SCHEMA` as what `encode_block` writes.
 
     Parameters
     ----------
@@ -154,9 +154,13 @@ def encode_block(columns: Mapping[str, pa.Array], read_at_us: int) -> pa.Buffer:
     named = columns["anonymous"].null_count < len(columns["anonymous"])
     schema = CLICKS_SCHEMA if named else _WITHOUT_ANONYMOUS
     schema = schema.with_metadata({_VERSION: str(BLOCK_VERSION).encode(), _READ_AT: str(read_at_us).encode()})
-    batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def encode_block(batch: pa.RecordBatch) -> pa.Buffer:
+    """Write a block, or a slice of one, as one Arrow IPC stream."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.contract.block import Block, Names, encode_block
+from streams.contract.block import Block, Names, batch_of, encode_block
 from streams.contract.contexts import Contexts
 from streams.contract.event import TYPES, Properties, decode_properties
 from streams.contract.fields import Field
@@ -68,12 +69,30 @@ class Columns:
 
     def blocks(self, rows: Rows, read_at_us: int) -> Iterator[pa.Buffer]:
         """Yield the events in `rows` as one block, as several when one would be too large for a Kafka message."""
-        stream = encode_block({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
+        stream = encode_block(self._batch(rows, read_at_us))
         if stream.size <= _MAX_BLOCK_BYTES or len(rows) == 1:
             yield stream
             return
         for half in np.array_split(rows, 2):
             yield from self.blocks(half, read_at_us)
+
+    def blocks_by(self, group: Rows, rows: Rows, read_at_us: int) -> Iterator[tuple[int, pa.Buffer]]:
+        """Yield (group, block) for the events in `rows`, of which event i is in `group[i]`; see `blocks`.
+
+        Names are looked for once: a block has those of all groups.
+        """
+        order = np.argsort(group, kind="stable")
+        group, rows = group[order], rows[order]
+        batch = self._batch(rows, read_at_us)
+        starts = np.flatnonzero(np.diff(group, prepend=-1, append=-1)).tolist()
+        for begin, end in pairwise(starts):
+            stream = encode_block(batch.slice(begin, end - begin))
+            pieces = [stream] if stream.size <= _MAX_BLOCK_BYTES else self.blocks(rows[begin:end], read_at_us)
+            for piece in pieces:
+                yield int(group[begin]), piece
+
+    def _batch(self, rows: Rows, read_at_us: int) -> pa.RecordBatch:
+        return batch_of({f.name: _taken(getattr(self, f.name), rows) for f in fields(self)}, read_at_us)
 
 
 def columns_of(

@@ -166,9 +166,8 @@ class Identities:
         codes = np.full(len(block), -1, np.int32)
         codes[applied.away] = inverse
         columns = Columns.renamed(block, Names(codes, pa.array(users, pa.utf8())), block.person)
-        for owner in np.unique(owners).tolist():
-            for piece in columns.blocks(applied.away[owners == owner], block.read_at_us):
-                self.owner.forward(owner, piece.to_pybytes())
+        for owner, piece in columns.blocks_by(owners, applied.away, block.read_at_us):
+            self.owner.forward(owner, piece.to_pybytes())
 
     # streams.identity.Body
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Households"]
+__all__ = ["Households", "Ids"]
 
 _EVENTS = ("Product Viewed", "Product Clicked", "Product Added", "Article Read")
 _PRODUCTS, _CATEGORIES = 2_000, 16
@@ -20,6 +21,9 @@ _SHARED, _NEVER = 0.01, 0.05
 _DEVICE, _BOTH, _USER = range(3)
 
 Ints = npt.NDArray[np.int64]
+#: What events name: the user on each and nothing else; one id each, the user where it was both; both where both are
+#: known, so that devices are linked to users.
+Ids = Literal["user", "one", "both"]
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class Households:
         self._seen = size > 0
         self._logins = (owner, never, shared, guest)
 
-    def chunks(self, *, linked: bool) -> Iterator[list[tuple[bytes | None, bytes]]]:
-        """Yield (key, value); not `linked`: the same log with a userId on every event and nothing else."""
+    def chunks(self, ids: Ids) -> Iterator[list[tuple[bytes | None, bytes]]]:
+        """Yield (key, value)."""
         columns = zip(
             self._person.tolist(), self._device.tolist(), self._names.tolist(), self._product.tolist(),
             self._event.tolist(), self._key.tolist(), strict=True,
@@ -97,13 +101,13 @@ class Households:
         for number, (person, device, names, product, event, key) in enumerate(columns):
             at = (_START + timedelta(milliseconds=50 * number)).isoformat(timespec="milliseconds")[:-6]
             user, anonymous = f"u{person}", f"d{device}"
-            ids = f'"userId":"{user}"'
-            if linked and names == _DEVICE:
-                ids = f'"anonymousId":"{anonymous}"'
-            elif linked and names == _BOTH:
-                ids += f',"anonymousId":"{anonymous}"'
+            named = f'"userId":"{user}"'
+            if names == _DEVICE and ids != "user":
+                named = f'"anonymousId":"{anonymous}"'
+            elif names == _BOTH and ids == "both":
+                named += f',"anonymousId":"{anonymous}"'
             value = (
-                f'{{"type":"track","event":"{_EVENTS[event]}",{ids},"messageId":"m{number}","timestamp":"{at}Z",'
+                f'{{"type":"track","event":"{_EVENTS[event]}",{named},"messageId":"m{number}","timestamp":"{at}Z",'
                 f'"properties":{{"product_id":"p{product}","name":"Title of {product}",'
                 f'"category":"c{product % _CATEGORIES}","price":{product % 97 + 0.5}}}}}'
             )
@@ -113,6 +117,14 @@ class Households:
                 chunk = []
         if chunk:
             yield chunk
+
+    def counts(self, ids: Ids) -> dict[str, int]:
+        """Return events per profile where nothing is merged."""
+        by_device = np.full(self.events, ids == "one") & (self._names == _DEVICE)
+        users = np.bincount(self._person[~by_device], minlength=self.people)
+        devices = np.bincount(self._device[by_device])
+        found = {f"u{p}": int(users[p]) for p in np.flatnonzero(users)}
+        return found | {f"anon:d{d}": int(devices[d]) for d in np.flatnonzero(devices)}
 
     def truth(self) -> Truth:
         """Work out what must come of it."""
