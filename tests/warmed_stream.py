@@ -54,7 +54,7 @@ def stream() -> None:
         content = np.array([content.content_id for content in result.contents], np.uint64)
         vectors = np.random.default_rng(number).normal(size=(len(content), DIM)).astype(np.float32)
         table.upsert(content, vectors)
-        segmentations.observe(partition.state, partition.labels, partition.take_unobserved())
+        segmentations.observe([(partition.state, partition.labels)], [partition.take_unobserved()])
         segmentations.fit_if_due(people, drained=number % 2 == 1)
         rows = partition.state.rows_touching(content)
         partition.mark(segmentations.relabel(partition.state, partition.labels, rows, partition.unobserved))

@@ -10,7 +10,7 @@ the same owners under the same marks, and they pass it over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 import msgspec
@@ -33,6 +33,7 @@ from streams.identity.records import (
     TakeBack,
     Undo,
     envelopes,
+    in_groups,
 )
 from streams.settings import IdentitySettings
 
@@ -44,8 +45,6 @@ _WEEK_US = 7 * 86_400_000_000
 _CLAIMED, _MERGED, _REFUSED, _LATER, _SPLIT = map(int, Status)
 #: So many ids are kept as they are used; what is known of the others is bytes.
 _MOST_OPEN = 20_000
-#: States of one Absorb together stay far below the size of a message; a larger one comes in several.
-_MAX_STATES_BYTES = 400_000
 
 #: (partition, value) of a record to be sent.
 Outgoing = tuple[int, bytes]
@@ -248,7 +247,7 @@ class Owner:
         accepted, self._accepted = self._accepted, {}
         given = self._body.give(list(accepted)) if accepted else []
         for (name, claim), states in zip(accepted.items(), given, strict=True):
-            first, *others = _grouped(states)
+            first, *others = in_groups(states)
             kept = first if not others else ()
             if name in self._open or name in self._stored:
                 identity = self._identity(name)
@@ -389,15 +388,3 @@ class Owner:
 
     def _layout_of(self, items: Iterable[Item]) -> str:
         return self._layout if any(isinstance(item, Absorb | TakeBack) for item in items) else ""
-
-
-def _grouped(states: Sequence[bytes]) -> list[tuple[bytes, ...]]:
-    """Cut a person's pieces into groups that fit into a message each; at least one."""
-    if len(states) < 2:
-        return [tuple(states)]
-    groups: list[tuple[bytes, ...]] = [()]
-    for state in states:
-        if groups[-1] and sum(map(len, groups[-1])) + len(state) > _MAX_STATES_BYTES:
-            groups.append(())
-        groups[-1] += (state,)
-    return groups

@@ -31,6 +31,7 @@ __all__ = [
     "decode_envelope",
     "encode_envelope",
     "envelopes",
+    "in_groups",
 ]
 
 #: The source of what a person ordered (`userprism split`): it has no log, and repeating it changes nothing.
@@ -41,6 +42,8 @@ _MAX_BYTES = 900_000
 #: An envelope's index has 16 bits in a mark.
 _MAX_INDEX = 0xFFFF
 _VERSION = 1
+#: States of one Absorb together stay far below the size of a message; a larger one comes in several.
+_MAX_STATES_BYTES = 400_000
 
 
 class EnvelopeError(ControlError):
@@ -207,3 +210,16 @@ def envelopes(source: int, offset: int, layout: str, items: Sequence[Item]) -> I
             continue
         yield closed(data)
         index += 1
+
+
+def in_groups(states: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+    """Cut what is given of one id into groups that fit into an Absorb each; at least one."""
+    groups: list[tuple[bytes, ...]] = [()]
+    size = 0
+    for state in states:
+        if groups[-1] and size + len(state) > _MAX_STATES_BYTES:
+            groups.append(())
+            size = 0
+        groups[-1] += (state,)
+        size += len(state)
+    return groups

@@ -80,6 +80,13 @@ class PartitionLabels:
         """Return the current labels of `rows`."""
         return self.stabiliser.labels[rows]
 
+    def outside(self, segment_ids: Times | None, people: int) -> Rows:
+        """Return who is in a segment that is none of these: its centre was moved elsewhere under a new id."""
+        self.resize(people)
+        held = self.stabiliser.labels[:people]
+        gone = np.zeros(people, np.bool_) if segment_ids is None else (held >= 0) & ~np.isin(held, segment_ids)
+        return np.flatnonzero(gone).astype(np.int32)
+
     def turn(self, rows: Rows, came_at_us: Times) -> tuple[Times, Times, Times]:
         """Return (labels now, those that ClickHouse holds, since when) of people who came at these times."""
         now, held = self.of(rows), self.committed[rows]

@@ -29,6 +29,7 @@ __all__ = ["Segmentation"]
 log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int32]
+Looked = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 _NO_ROWS: Rows = np.empty(0, np.int32)
 People = Sequence[tuple[PartitionState, PartitionLabels]]
 
@@ -115,12 +116,16 @@ class Segmentation:
             self._share.begin_again()
             self._strange = self._fitted  # until a version of the new space comes
 
-    def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
+    def look(self, state: PartitionState, rows: Rows) -> Looked | None:
+        """Return what `observe` takes of people; partitions may be looked at beside each other. None: nothing yet."""
+        return self._space.raw(state, rows) if self._fitted and not self._strange and len(rows) else None
+
+    def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows, looked: Looked | None) -> None:
         """Learn from people whose state has just changed, and label them."""
         labels.resize(state.people)
-        if not self._fitted or self._strange or not len(rows):
+        if looked is None:
             return
-        raw, labels.known[rows] = self._space.raw(state, rows)
+        raw, labels.known[rows] = looked
         if self._share is None:
             self._space.learn(raw)
         else:  # all learners see one space, the version's
@@ -147,14 +152,6 @@ class Segmentation:
         now = self._model.assign(labels.stabiliser, rows, self._space.transform(raw))
         changed: Rows = rows[now != labels.committed[rows]]
         return changed
-
-    def orphans(self, state: PartitionState, labels: PartitionLabels) -> Rows:
-        """Return the people whose segment no longer exists: its centre was moved elsewhere under a new id."""
-        labels.resize(state.people)
-        if self._model.segment_ids is None:
-            return _NO_ROWS
-        held = labels.of(np.arange(state.people, dtype=np.int32))
-        return np.flatnonzero((held >= 0) & ~np.isin(held, self._model.segment_ids)).astype(np.int32)
 
     def fit_if_due(self, people: People, *, drained: bool) -> bool:
         """Fit the centres on a sample of everybody when there is a reason to; return whether it was done."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +51,16 @@ class Segmentations:
         for segmentation in self.all:
             segmentation.use(table, cause)
 
-    def observe(self, state: PartitionState, labels: PartitionLabels, rows: Rows) -> None:
-        """Learn from people whose state has just changed, and label them."""
-        for segmentation, of_it in self._with(labels):
-            segmentation.observe(state, of_it, rows)
+    def observe(self, people: People, came: Sequence[Rows], each: Callable[..., Iterable[Any]] = map) -> None:
+        """Learn from people whose state has just changed, `came` by partition, and label them.
+
+        `each` is called as `map` is, and may look at partitions beside each other.
+        """
+        states = [state for state, _ in people]
+        for place, segmentation in enumerate(self.all):
+            looked = list(each(segmentation.look, states, came))
+            for (state, labels), rows, seen in zip(people, came, looked, strict=True):
+                segmentation.observe(state, self._with(labels)[place][1], rows, seen)
 
     def resettle(self, people: People) -> list[Rows]:
         """Give people whose segment has ceased to exist another one; return those who changed, by partition."""
@@ -66,7 +73,7 @@ class Segmentations:
             self._ids[place] = now
             for number, (state, labels) in enumerate(people):
                 of_it = self._with(labels)[place][1]
-                rows = segmentation.relabel(state, of_it, segmentation.orphans(state, of_it))
+                rows = segmentation.relabel(state, of_it, of_it.outside(ids, state.people))
                 marked[number] = np.concatenate([marked[number], rows])
         return marked
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streams.contract import Block, Erase, decode_block, decode_control, decode_ids
+from streams.contract import Block, BlockError, ControlError, Erase, decode_block, decode_control, decode_ids
 from streams.contract.control import ERASE, SUPPRESSED
 from streams.identity import Outgoing
 from streams.profiles import Activity, Applied, Layout, PartitionState, Position
@@ -27,6 +27,8 @@ from streams.storage.restore import StoredPartition
 __all__ = ["Partition", "Prepared", "changes_of"]
 
 Rows = npt.NDArray[np.int32]
+#: Why nothing can be read from a record.
+Unreadable = BlockError | ControlError
 
 #: Above this age a commit's freshness is kept in whole seconds, below it in steps of 10 ms: the histogram stays small.
 _COARSE_AGE_MS = 10_000
@@ -163,6 +165,17 @@ class Partition:
         """Return the people who came since the last call, each once."""
         came, self._unobserved = self.unobserved, []
         return came
+
+    def apply_all(self, records: Sequence[Record]) -> list[tuple[Record, list[Outgoing] | Unreadable]]:
+        """Apply one after the other; return with each what `apply` does, or why it was passed over."""
+        answers: list[tuple[Record, list[Outgoing] | Unreadable]] = []
+        for record in records:
+            try:
+                answers.append((record, self.apply(record)))
+            except (BlockError, ControlError) as error:
+                self.pass_over(record)
+                answers.append((record, error))
+        return answers
 
     def apply(self, record: Record) -> list[Outgoing]:
         """Apply one record and return what is to be said to other owners, all of it before the next commit.

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from streams.contract import BlockError, ControlError
 from streams.errors import AlreadyRunningError, LeaseLostError, StateError, Transient
 from streams.memory import collect_seldom, keep_memory
 from streams.profiles import Layout, PartitionLabels, PartitionState, Segmentations
+from streams.roles._beside import Beside
 from streams.roles._clicks import Clicks, Record
 from streams.roles._committing import Committing
 from streams.roles._latent_feed import LatentFeed, UnusualFeed
@@ -123,6 +123,7 @@ class Profiler:
         self._arranged = False
         self._poison, self._relay = Poison(settings), Relay(settings)
         self._clicks = Clicks(settings, self._acquire, self._release)
+        self._beside = Beside()
         self._lease = Lease(settings, self._clicks.commit)
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._pace = Pace(settings.profiler.commit_interval_ms / 1000, lambda: self._clicks.at_end)
@@ -230,6 +231,7 @@ class Profiler:
         self._poison.close()
         self._relay.close()
         self._sharing.close()
+        self._beside.close()
         self._status.close()
 
     @property
@@ -279,30 +281,27 @@ class Profiler:
         self._arranged = False
 
     def _apply(self, records: list[Record]) -> None:
-        """Apply each block by itself: state is a function of the log, not of how it was fetched."""
+        """Apply each block by itself, partitions beside each other; what owners say goes out in their logs' order."""
         if records and not self._changed:
             self._pace.has_changed()
+        ours = {partition: [r for r in records if r.partition == n] for n, partition in self._partitions.items()}
         spoke = False
         with self._stages("apply"):
-            for record in records:
-                partition = self._partitions.get(record.partition)
-                if partition is None:
-                    continue
-                try:
-                    said = partition.apply(record)
-                    self._relay.send(said)
-                    spoke |= bool(said)
-                except (BlockError, ControlError) as error:
-                    self._poison.refuse(record, error)
-                    partition.pass_over(record)
-                self._at("between records")
+            for answers in self._beside.map(Partition.apply_all, ours, ours.values()):
+                for record, answer in answers:
+                    if isinstance(answer, Exception):
+                        self._poison.refuse(record, answer)
+                    else:
+                        self._relay.send(answer)
+                        spoke |= bool(answer)
+                    self._at("between records")
         self._pace.has_polled(records, spoke=spoke)
 
     def _observe(self) -> None:
         """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
         with self._stages("segment"):
-            for partition in self._partitions.values():
-                self._segmentations.observe(partition.state, partition.labels, partition.take_unobserved())
+            came = [partition.take_unobserved() for partition in self._partitions.values()]
+            self._segmentations.observe(self._people, came, self._beside.map)
             self._mark(self._segmentations.resettle(self._people))
 
     def _mark(self, changed: Sequence[npt.NDArray[np.int32]]) -> None:

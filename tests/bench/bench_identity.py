@@ -84,7 +84,10 @@ def _road(log: Households, ids: Ids) -> dict[str, Any]:
             with connect(stack.settings) as client:
                 counts = dict(client.query("SELECT profile_id, event_count FROM current_profiles").result_rows)
                 links = client.query("SELECT profile_id, anonymous, what FROM identity_links FINAL").result_rows
-    wrong = _wrong(log, counts, links) if ids == "both" else sum(counts.get(p, 0) != n for p, n in log.counts(ids).items())
+    if ids == "both":
+        wrong = _wrong(log, counts, links)
+    else:
+        wrong = sum(counts.get(person, 0) != n for person, n in log.counts(ids).items())
     return {
         "profiles": len(counts),
         "merged": sum(what == "merged" for _, _, what in links),

@@ -37,7 +37,7 @@ def people() -> tuple[Partition, Segmentations, VectorTable, np.ndarray]:
     table = VectorTable(DIM)
     segmentations = Segmentations(settings.segmentations, table)
     segmentations.fit_if_due([(partition.state, partition.labels)], drained=False)
-    segmentations.observe(partition.state, partition.labels, partition.take_unobserved())
+    segmentations.observe([(partition.state, partition.labels)], [partition.take_unobserved()])
     prepared = partition.prepare([0])
     partition.committed(prepared)
     return partition, segmentations, table, np.array([content.content_id for content in result.contents], np.uint64)
@@ -64,7 +64,7 @@ def test_who_is_observed_soon_is_looked_at_once_and_then(
     assert set(changed.tolist()) <= set(others.tolist())
     smooth = labels.stabiliser.vectors(others).copy()
 
-    segmentations.observe(state, labels, soon)
+    segmentations.observe([(state, labels)], [soon])
 
     assert (labels.of(soon) >= 0).all()
     assert (labels.known[soon] > 0).all()

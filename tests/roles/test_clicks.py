@@ -9,6 +9,7 @@ import pytest
 
 from streams.errors import AlreadyRunningError, UnavailableError
 from streams.roles._clicks import Clicks, Record
+from streams.roles._relay import Relay
 from streams.settings import Settings
 from tests.faults.known_log import KnownLog
 from tests.roles.test_profiler import blocks_of, send
@@ -49,6 +50,29 @@ def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready
 
     assert owned == list(range(ready.kafka.partitions))
     assert sorted((record.partition, record.value) for record in records) == sorted(blocks)
+
+
+def test_control_records_come_by_the_dozen_and_blocks_by_the_handful(ready: Settings) -> None:
+    (_, block), *_ = blocks_of(ready, KnownLog(1, 500))
+    relay = Relay(ready)
+    relay.send((0, b"%d" % number) for number in range(60))
+    relay.flush()
+    send(ready, [(1, block)] * 40)
+    clicks = Clicks(ready, dict, lambda partition: None)
+    polled: list[list[Record]] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(map(len, polled)) < 100:
+        polled.append(clicks.poll())
+        assert time.monotonic() < deadline
+    clicks.close()
+    relay.close()
+
+    said = [record.value for records in polled for record in records if record.control]
+    assert said == [b"%d" % number for number in range(60)]
+    assert max(map(len, polled)) > 16
+    for records in polled:
+        assert len(records) <= 64 + 16
+        assert sum(not record.control for record in records) < 2 * 16
 
 
 def taken_over(ready: Settings, then: Callable[[Clicks], None]) -> None:

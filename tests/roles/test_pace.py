@@ -118,3 +118,15 @@ def test_a_commit_with_nothing_in_it_shows_nobody_that_anybody_is_there(clock: C
     pace.has_committed(some=False)
 
     assert due_after(pace, clock, age_s=9) == 0.0
+
+
+@pytest.mark.parametrize(("spoke", "waits"), [(False, False), (True, True)])
+def test_second_looks_wait_for_what_owners_have_just_said(clock: Clock, spoke: bool, waits: bool) -> None:
+    pace = begun()
+    pace.has_looked_again()
+    clock.now_s += 3.0
+    pace.has_polled([record()], spoke=spoke)
+
+    assert pace.may_look_again is not waits
+    pace.has_polled([])
+    assert pace.may_look_again
