@@ -72,6 +72,7 @@ class Clicks:
         self._topic = settings.kafka.topics.clicks
         self._acquire, self._release = acquire, release
         self._owned: list[int] = []
+        self._assigned = 0  # how often partitions came or went
         self._reached: dict[int, int | None] = {}
         self._committed: dict[int, int] = {}
         self._failure: Exception | None = None
@@ -119,8 +120,10 @@ class Clicks:
         """
         records, full = self._take(_POLL_S)
         while full and len(records) < _RECORDS_A_POLL and sum(not one.control for one in records) < _BLOCKS_A_POLL:
+            assigned = self._assigned
             more, full = self._take(0.0)
-            records += more
+            # What was read before partitions went or came is read again from where they start, or not ours.
+            records = more if self._assigned != assigned else records + more
         return records
 
     def _take(self, wait_s: float) -> tuple[list[Record], bool]:
@@ -214,6 +217,7 @@ class Clicks:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned = [entry.partition for entry in partitions]
+        self._assigned += 1
         try:
             lows = {
                 number: consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=_METADATA_S)[0]
@@ -231,6 +235,7 @@ class Clicks:
 
     def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         self._owned = []
+        self._assigned += 1
         self._poller.forget()
         for entry in partitions:
             self._reached.pop(entry.partition, None)
