@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -11,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from clickhouse_connect.driver.client import Client
 
 from streams.profiles.unusual import Unusual
+from streams.roles._beside import Beside
 from streams.roles._models import Version, store_versions
 from streams.roles._notify import Notifier, stats_of
 from streams.roles._partition import Partition, Prepared, changes_of
@@ -24,8 +24,6 @@ __all__ = ["Committing"]
 
 log = logging.getLogger(__name__)
 
-_MOST_PACKERS = 4
-
 
 class Committing:
     """At most one commit at a time; the next one may be made when `end` has returned.
@@ -38,6 +36,8 @@ class Committing:
         Told the name of each point a crash could hit.
     stages : Stages
         Where the time goes.
+    beside : Beside
+        Prepares partitions and builds their parts.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class Committing:
         What is in the commit on its way, or in the next one.
     """
 
-    def __init__(self, settings: Settings, at: Callable[[str], None], stages: Stages) -> None:
+    def __init__(self, settings: Settings, at: Callable[[str], None], stages: Stages, beside: Beside) -> None:
         self._settings, self._at, self._stages = settings, at, stages
         self._client = connect(settings)
         self._notifier = Notifier(settings)
         self._thread = ThreadPoolExecutor(1, "commit")
-        self._packers = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_PACKERS), "pack")
+        self._beside = beside
         self._safe: Future[None] | None = None
         self.prepared: list[tuple[Partition, Prepared]] = []
 
@@ -88,7 +88,7 @@ class Committing:
         unusual: Unusual | None,
     ) -> None:  # fmt: skip
         """Let partitions say what is in the next commit: beside each other, none knows of another."""
-        done = self._packers.map(lambda partition: partition.prepare(model_versions, bases, unusual), partitions)
+        done = self._beside.map(lambda partition: partition.prepare(model_versions, bases, unusual), partitions)
         self.prepared = list(zip(partitions, done, strict=True))
 
     def begin(self, lease_until_us: int) -> None:
@@ -144,12 +144,11 @@ class Committing:
     def close(self) -> None:
         """Wait for it, and let go of the broker."""
         self._thread.shutdown()
-        self._packers.shutdown()
         self._notifier.close()
 
     def _write(self, parts: Sequence[Prepared], lease_until_us: int) -> None:
         with self._stages("insert"):
-            batches = commit_batches([prepared.part for prepared in parts], lease_until_us, self._packers.map)
+            batches = commit_batches([prepared.part for prepared in parts], lease_until_us, self._beside.map)
             insert_commit(self._client, batches)
         safe_at_us = time.time_ns() // 1000
         self._at("after insert")

@@ -109,7 +109,8 @@ class Profiler:
         self._status = RoleStatus(settings.run_dir, settings.profiler.instance_id)
         self._stages = Stages()
         self._client = connect(settings)
-        self._committing = Committing(settings, at, self._stages)
+        self._beside = Beside()
+        self._committing = Committing(settings, at, self._stages, self._beside)
         self._layout = Layout.from_settings(settings.features, settings.segmentation)
         save_layout(self._client, self._layout.layout_id, self._layout.descriptor)
         self._vectors = VectorFeed(settings, self._client)
@@ -123,7 +124,6 @@ class Profiler:
         self._arranged = False
         self._poison, self._relay = Poison(settings), Relay(settings)
         self._clicks = Clicks(settings, self._acquire, self._release)
-        self._beside = Beside()
         self._lease = Lease(settings, self._clicks.commit)
         self._unseen: list[npt.NDArray[np.uint64]] = []
         self._pace = Pace(settings.profiler.commit_interval_ms / 1000, lambda: self._clicks.at_end)
