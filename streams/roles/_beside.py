@@ -15,11 +15,17 @@ _MOST_THREADS = 4
 
 
 class Beside:
-    """As many threads as cores; with a single one everything is done where it is asked for."""
+    """Threads that do what `map` is asked for; with a single one everything is done where it is asked for.
 
-    def __init__(self) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._threads = ThreadPoolExecutor(min(cores, _MOST_THREADS), "partition") if cores > 1 else None
+    Parameters
+    ----------
+    threads : int
+        0: as many as cores, up to four.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
+        threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
+        self._threads = ThreadPoolExecutor(threads, "partition") if threads > 1 else None
 
     def map(self, function: Callable[..., T], *items: Iterable[Any]) -> list[T]:
         """Return what `map` does, when nothing of it runs any more: an exception is raised when all have ended."""

@@ -6,25 +6,20 @@ import threading
 
 import pytest
 
-from streams.roles import _beside
 from streams.roles._beside import Beside
 
 
-@pytest.fixture(params=[1, 3], ids=["one core", "three cores"])
-def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Beside:
-    monkeypatch.setattr(_beside.os, "sched_getaffinity", lambda _pid: set(range(request.param)), raising=False)
-    return Beside()
+@pytest.mark.parametrize("threads", [1, 3])
+def test_answers_come_in_the_order_of_the_questions(threads: int) -> None:
+    beside = Beside(threads)
 
-
-def test_answers_come_in_the_order_of_the_questions(beside: Beside) -> None:
     assert beside.map(lambda a, b: a * b, range(20), range(20)) == [i * i for i in range(20)]
     assert beside.map(lambda a: a, []) == []
     beside.close()
 
 
-def test_a_failure_is_told_when_nothing_runs_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_beside.os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
-    beside, ended, failed = Beside(), threading.Event(), threading.Event()
+def test_a_failure_is_told_when_nothing_runs_any_more() -> None:
+    beside, ended, failed = Beside(2), threading.Event(), threading.Event()
 
     def work(fails: bool) -> None:
         if fails:
