@@ -157,7 +157,7 @@ def test_who_is_left_alone_goes_on_from_the_newest_model_and_mints_later_version
         with profilers(quick, "two") as others:
             both = [*running, *others]
             until(lambda: all(len(one.owned) == 2 for one in both), both, "each has two partitions")
+            until(lambda: all(one.profiler._sharing.active for one in both), both, "both learn together")
             until(lambda: all(one.version == alone[0] for one in both), both, "the version that one made alone")
-            assert all(one.profiler._sharing.active for one in both)
             send(quick, blocks[half:])
             until(lambda: all(one.profiler._segmentations.all[0]._model.pending for one in both), both, "learning")
