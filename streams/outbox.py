@@ -55,7 +55,9 @@ class Outbox:
     settings : Settings
         The broker.
     extra
-        Configuration of the producer.
+        Configuration of the producer. With `delivery.report.only.error` nobody hears of each record that arrived, which
+        is cheaper for who flushes often: what was sent is kept until `flush`, and all of it goes out again when a
+        producer is lost.
 
     Notes
     -----
@@ -109,8 +111,8 @@ class Outbox:
             self._begin_again()
             left = self._served(lambda: self._producer.flush(max(deadline - time.monotonic(), 0.0)))
         failure, self._failure = self._failure or self._lost, None
+        self._waiting.clear()
         if failure is not None or left:
-            self._waiting.clear()
             why = failure.str() if failure is not None else f"{left} records wait after {timeout_s:.0f} s"
             msg = f"the broker hasn't taken what was sent: {why}"
             raise UnavailableError(msg)

@@ -8,7 +8,8 @@ import numpy as np
 
 from online_models import warm_up_kernels
 from streams.contract import Contract, Incoming, Limits, decode_block, decode_ids
-from streams.profiles import Layout, PartitionState, Position, VectorTable, interest
+from streams.profiles import Layout, PartitionState, Position, VectorTable
+from streams.profiles.vectors import VectorSpace
 from streams.settings import SegmentationSettings
 
 __all__ = ["warm_up"]
@@ -19,7 +20,7 @@ _MANY = 5_000
 
 
 def warm_up() -> None:
-    """Send some events through contract, state, packing, restore and interest."""
+    """Send some events through contract, state, packing, restore and vectors."""
     values = [
         (
             b'{"type":"track","event":"Order Completed","userId":"u1","messageId":"m1","timestamp":"2026-01-01T00:00:00Z",'  # noqa: E501
@@ -37,11 +38,13 @@ def warm_up() -> None:
     state.learn_ids_only(decode_ids(result.blocks[0][1]), offset=1, record_time_us=_TIME_MS * 1000 + 5_000_000)
     rows = np.arange(state.people, dtype=np.int32)
     table = VectorTable(4)
-    ids, weights = state.touches(rows)
     table.upsert(np.arange(_MANY, dtype=np.uint64), np.zeros((_MANY, 4), np.float32))
-    interest(ids, weights, table)
+    vectors = VectorSpace(table, {})
+    raw, _ = vectors.raw(state, rows)
+    vectors.fit(raw)
+    vectors.transform(raw)
     state.row_of("u1")
-    state.behaviour(rows), state.finalize(rows), state.rows_touching(ids[:, 0].copy())
+    state.finalize(rows), state.rows_touching(np.zeros(1, np.uint64))
     again = PartitionState(layout, dedup_window_us=1_000_000, dedup_max_ids=1_000_000)
     layouts = np.full(len(rows), layout.layout_id, np.uint64)
     again.restore(state.ids(rows), state.pack(rows), layouts, {layout.layout_id: layout.descriptor}, Position())

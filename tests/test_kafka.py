@@ -31,8 +31,9 @@ def test_topics_that_come_uncompressed_are_compressed_by_brokers_that_can(ready:
     assert said[topics.clicks] in {None, "producer"}  # its records are: docs/adr/0023
 
 
-def test_a_record_that_the_broker_refuses_is_noticed(ready: Settings) -> None:
-    outbox = Outbox(ready)
+@pytest.mark.parametrize("only_failures", [False, True])
+def test_a_record_that_the_broker_refuses_is_noticed(ready: Settings, only_failures: bool) -> None:
+    outbox = Outbox(ready, **{"delivery.report.only.error": only_failures})
     outbox.send(ready.kafka.topics.vectors, b"small enough")
     outbox.flush(10)
     outbox.send(ready.kafka.topics.vectors, os.urandom(4_000_000))
@@ -44,9 +45,10 @@ def test_a_record_that_the_broker_refuses_is_noticed(ready: Settings) -> None:
     outbox.close()
 
 
-def test_many_at_once_arrive_in_their_order_however_short_the_queue(ready: Settings) -> None:
+@pytest.mark.parametrize("only_failures", [False, True])
+def test_many_at_once_arrive_in_their_order_however_short_the_queue(ready: Settings, only_failures: bool) -> None:
     topic = ready.kafka.topics.vectors
-    outbox = Outbox(ready, **{"queue.buffering.max.messages": 700})
+    outbox = Outbox(ready, **{"delivery.report.only.error": only_failures, "queue.buffering.max.messages": 700})
     wanted = [b"%d" % number for number in range(5_000)]
     outbox.send_all(topic, wanted, [b"one", None] * 2_500)
     outbox.flush(10)
@@ -58,10 +60,13 @@ def test_many_at_once_arrive_in_their_order_however_short_the_queue(ready: Setti
     assert keyed == sorted(keyed)
 
 
+@pytest.mark.parametrize("only_failures", [False, True])
 @pytest.mark.parametrize("others", [0, 3])
-def test_a_record_too_large_for_the_client_is_noticed_at_once_and_others_go(ready: Settings, others: int) -> None:
+def test_a_record_too_large_for_the_client_is_noticed_at_once_and_others_go(
+    ready: Settings, others: int, only_failures: bool
+) -> None:
     topic = ready.kafka.topics.vectors
-    outbox = Outbox(ready, **{"message.max.bytes": 1_000_000})
+    outbox = Outbox(ready, **{"delivery.report.only.error": only_failures, "message.max.bytes": 1_000_000})
     outbox.send_all(topic, [os.urandom(1_100_000), *[b"small"] * others], [None] * (others + 1))
 
     with pytest.raises(UnavailableError, match="too large"):

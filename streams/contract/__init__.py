@@ -6,7 +6,16 @@
 from __future__ import annotations
 
 from streams.contract.batch import Contract, Incoming, Result, Walked
-from streams.contract.block import CLICKS_SCHEMA, Block, BlockError, Names, decode_block, decode_ids, encode_block
+from streams.contract.block import (
+    CLICKS_SCHEMA,
+    Block,
+    BlockError,
+    Names,
+    decode_block,
+    decode_ids,
+    encode_block,
+    join_blocks,
+)
 from streams.contract.content import Content, ContentError, decode_content, encode_content, merged, text_of
 from streams.contract.control import Control, ControlError, Erase, decode_control, encode_control
 from streams.contract.dead_letters import DeadLetter
@@ -58,6 +67,7 @@ __all__ = [
     "encode_control",
     "encode_update",
     "encode_vectors",
+    "join_blocks",
     "merged",
     "partition_of",
     "profile_id_of",

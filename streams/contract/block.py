@@ -5,8 +5,9 @@ The schema has a version of its own; a reader refuses what it doesn't know inste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,10 @@ import pyarrow as pa
 
 from streams.contract.frames import opened
 
-__all__ = ["BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "batch_of", "decode_block", "encode_block"]
+__all__ = [
+    "BLOCK_VERSION", "CLICKS_SCHEMA", "Block", "BlockError", "Names", "batch_of", "decode_block", "encode_block",
+    "join_blocks",
+]  # fmt: skip
 
 BLOCK_VERSION = 1
 
@@ -47,6 +51,9 @@ CLICKS_SCHEMA = pa.schema(
 _WITHOUT_ANONYMOUS = pa.schema(list(CLICKS_SCHEMA)[:-1])
 _REQUIRED = [place for place, field in enumerate(CLICKS_SCHEMA) if not field.nullable]
 _HASH, _CONTENTS = (CLICKS_SCHEMA.get_field_index(name) for name in ("message_hash", "contents"))
+
+#: column of `Block` -> the one that says which of its items are whose
+_ITEMS = {"categories": "category_offsets", "contents": "content_offsets"}
 
 _READ_AT = b"read_at_us"
 _VERSION = b"userprism_block"
@@ -81,6 +88,16 @@ class Names:
     def nothing(cls, rows: int) -> Names:
         """Return a column in which no event has a name."""
         return cls(np.full(rows, -1, np.int32), pa.array([], pa.utf8()))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Names]) -> Names:
+        """Return columns one after the other; a name that several have is there as often."""
+        first = np.cumsum([0, *(len(part.values) for part in parts[:-1])], dtype=np.int32)
+        codes = [np.where(part.codes < 0, -1, part.codes + begin) for part, begin in zip(parts, first, strict=True)]
+        return cls(np.concatenate(codes), pa.concat_arrays([part.values for part in parts]))
+
+    def __getitem__(self, some: slice) -> Names:
+        return Names(self.codes[some], self.values)
 
     def to_arrow(self) -> pa.DictionaryArray:
         """Return an Arrow dictionary, null for -1."""
@@ -199,6 +216,29 @@ def decode_block(data: bytes | pa.Buffer) -> Block:
         clamped=column["clamped"].to_numpy(zero_copy_only=False),
         anonymous=Names.of(column["anonymous"]) if "anonymous" in column else Names.nothing(len(batch)),
     )
+
+
+def join_blocks(blocks: Sequence[Block]) -> Block:
+    """Return the events of blocks one after the other, read when the first of them was."""
+    if len(blocks) == 1:
+        return blocks[0]
+    columns: dict[str, Any] = {}
+    for name in (f.name for f in fields(Block)):
+        parts = [getattr(block, name) for block in blocks]
+        if name == "read_at_us":
+            columns[name] = min(parts)
+        elif name in _ITEMS:
+            ends = [getattr(block, _ITEMS[name])[[0, -1]] for block in blocks]
+            columns[name] = _end_to_end([part[begin:end] for part, (begin, end) in zip(parts, ends, strict=True)])
+        elif name in _ITEMS.values():
+            columns[name] = np.cumsum(np.concatenate([[0], *map(np.diff, parts)]), dtype=np.int32)
+        else:
+            columns[name] = _end_to_end(parts)
+    return Block(**columns)
+
+
+def _end_to_end(parts: Sequence[Any]) -> Any:
+    return Names.joined(parts) if isinstance(parts[0], Names) else np.concatenate(parts)
 
 
 def decode_ids(data: bytes | pa.Buffer) -> npt.NDArray[np.uint64]:

@@ -122,7 +122,7 @@ class Owner:
             for data in envelopes(self.partition, self._offset, self._layout_of(items), items)
         ]
         rows, written = self._rows, list(self._written)
-        self._stale.update(one for one in written if one in self._open)
+        self._stale |= self._open.keys() & self._written.keys()
         if len(self._open) > _MOST_OPEN:
             self._stored = self.stored
             self._open.clear()
@@ -247,8 +247,8 @@ class Owner:
         accepted, self._accepted = self._accepted, {}
         given = self._body.give(list(accepted)) if accepted else []
         for (name, claim), states in zip(accepted.items(), given, strict=True):
-            first, *others = in_groups(states)
-            kept = first if not others else ()
+            groups = in_groups(states)
+            kept = groups[0] if len(groups) == 1 else ()
             if name in self._open or name in self._stored:
                 identity = self._identity(name)
                 identity.into, identity.offset, identity.given = claim.user, self._offset, kept
@@ -256,9 +256,10 @@ class Owner:
                 self._stored[name] = _encode(Identity(into=claim.user, offset=self._offset, given=kept))
             self._users[name] = claim.user
             self._written[name] = None
-            for number, group in enumerate((first, *others), 1):
-                more = number <= len(others)
-                self._answer(claim, Absorb(claim.user, name, claim.at_us, claim.message, group, more))
+            more = len(groups)
+            for group in groups:
+                more -= 1
+                self._answer(claim, Absorb(claim.user, name, claim.at_us, claim.message, group, more > 0))
 
     def _let_be(self) -> None:
         """Let ids that two users were seen with, or that were split off, be their own again."""

@@ -214,6 +214,8 @@ def envelopes(source: int, offset: int, layout: str, items: Sequence[Item]) -> I
 
 def in_groups(states: Sequence[bytes]) -> list[tuple[bytes, ...]]:
     """Cut what is given of one id into groups that fit into an Absorb each; at least one."""
+    if len(states) < 2:  # nearly everybody's
+        return [tuple(states)]
     groups: list[tuple[bytes, ...]] = [()]
     size = 0
     for state in states:

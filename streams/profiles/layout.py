@@ -19,7 +19,7 @@ from streams.profiles.columns import META_WORDS
 from streams.profiles.features import Feature, declared, microseconds
 from streams.settings import FeatureSettings, SegmentationSettings
 
-__all__ = ["BASE_WORDS", "EVENTS", "FIRST", "LAST", "Cell", "Layout", "StoredLayout"]
+__all__ = ["BASE_WORDS", "EVENTS", "FIRST", "LAST", "Cell", "CellArrays", "Layout", "StoredLayout", "StoredMaps"]
 
 #: The first words of everybody's dense row.
 EVENTS, FIRST, LAST = 0, 1, 2
@@ -48,6 +48,53 @@ class Cell(NamedTuple):
     start: int
     width: int
     parameters: npt.NDArray[np.float64]
+
+
+class CellArrays(NamedTuple):
+    """The cells of all features as kernels take them, those of the dense row first, then family by family.
+
+    Attributes
+    ----------
+    firsts : ndarray of int32, shape (families + 2,)
+        Those of the dense row are `firsts[0]:firsts[1]`, those of family f `firsts[f + 1]:firsts[f + 2]`.
+    kinds, starts, sizes : ndarray of int32, shape (cells,)
+        Kind, first word and number of words.
+    slots, widths : ndarray of int32, shape (cells,)
+        How often a cell of the dense row is there, and how many words on the next one lies.
+    counts : ndarray of int32, shape (cells,)
+    parameters : ndarray of float64, shape (cells, most)
+        `parameters[c, :counts[c]]` are cell c's.
+    """
+
+    firsts: Int32s
+    kinds: Int32s
+    starts: Int32s
+    sizes: Int32s
+    slots: Int32s
+    widths: Int32s
+    counts: Int32s
+    parameters: npt.NDArray[np.float64]
+
+
+class StoredMaps(NamedTuple):
+    """How a state that was written under another layout is read into this one.
+
+    Attributes
+    ----------
+    words : ndarray of int32
+        For each word of the stored row its place in ours; -1: that feature is gone.
+    families : ndarray of int32
+        For each stored family ours; -1: gone.
+    widths : ndarray of int32
+        Words of an entry of each stored family.
+    texts : ndarray of bool
+        Whether its first word is a text.
+    """
+
+    words: Int32s
+    families: Int32s
+    widths: Int32s
+    texts: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -126,19 +173,8 @@ class Layout:
         """Whether the first word of an entry is the id of a string (a trait's value)."""
         return np.array([LATEST in feature.cells for feature in self.sparse] or [False], np.bool_)
 
-    def maps_from(self, descriptor: str) -> tuple[Int32s, Int32s, Int32s, npt.NDArray[np.bool_]]:
+    def maps_from(self, descriptor: str) -> StoredMaps:
         """Return how a state written under `descriptor` is read into this layout.
-
-        Returns
-        -------
-        words : ndarray of int32
-            For each word of the stored row its place in ours; -1: that feature is gone.
-        families : ndarray of int32
-            For each stored family ours; -1: gone.
-        widths : ndarray of int32
-            Words of an entry of each stored family.
-        texts : ndarray of bool
-            Whether its first word is a text.
 
         Raises
         ------
@@ -150,10 +186,10 @@ class Layout:
         return self._maps[descriptor]
 
     @cached_property
-    def _maps(self) -> dict[str, tuple[Int32s, Int32s, Int32s, npt.NDArray[np.bool_]]]:
+    def _maps(self) -> dict[str, StoredMaps]:
         return {}
 
-    def _maps_from(self, descriptor: str) -> tuple[Int32s, Int32s, Int32s, npt.NDArray[np.bool_]]:
+    def _maps_from(self, descriptor: str) -> StoredMaps:
         stored = msgspec.json.decode(descriptor, type=StoredLayout)
         if stored.version != 1:
             msg = f"a state layout of version {stored.version}; this userprism reads version 1. Update userprism"
@@ -165,7 +201,7 @@ class Layout:
             words += range(start, start + width) if start >= 0 else [-1] * width
         places = {(f.name, f.signature): family for f, family in zip(self.features, self.families, strict=True)}
         families = [places.get((name, signature), -1) for name, signature, _ in stored.families]
-        return (
+        return StoredMaps(
             np.array(words, np.int32),
             np.array(families or [-1], np.int32),
             np.array([width for _, _, width in stored.families] or [0], np.int32),
@@ -183,6 +219,24 @@ class Layout:
         for kind in feature.cells:
             yield Cell(kind, family, at, feature.width, parameters)
             at += cell_width(kind, len(feature.parameters))
+
+    @cached_property
+    def cell_arrays(self) -> CellArrays:
+        """The cells of all features for kernels that take everything of a person at once."""
+        cells = [
+            (cell, 1 if feature.sparse else feature.slots, cell_width(cell.kind, len(feature.parameters)))
+            for feature, of_it in zip(self.features, self.cells, strict=True)
+            for cell in of_it
+        ]
+        cells.sort(key=lambda one: one[0].family)
+        facts = [(one.kind, one.start, size, slots, one.width, len(one.parameters)) for one, slots, size in cells]
+        kinds, starts, sizes, slots, widths, counts = np.array(facts, np.int32).reshape(-1, 6).T.copy()
+        parameters = np.zeros((len(cells), max(counts, default=0)))
+        for place, (cell, _, _) in enumerate(cells):
+            parameters[place, : len(cell.parameters)] = cell.parameters
+        families = [cell.family for cell, _, _ in cells]
+        firsts = np.searchsorted(families, np.arange(-1, len(self.sparse) + 1)).astype(np.int32)
+        return CellArrays(firsts, kinds, starts, sizes, slots, widths, counts, parameters)
 
     def place(self, feature: Feature) -> tuple[int, int]:
         """Return (family, first word): family -1 for the dense row, else the word counts from the entry's start."""

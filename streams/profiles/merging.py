@@ -9,15 +9,16 @@ import pyarrow as pa
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s
 from streams.profiles.cells import merge_cell, take_out_cell
-from streams.profiles.columns import DenseRows, Entries, EntryArrays, entry_at, family_and_key
-from streams.profiles.layout import EVENTS, FIRST, LAST, Layout
-from streams.profiles.packing import unpack
-from streams.profiles.strings import StringTable
+from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at
+from streams.profiles.layout import EVENTS, FIRST, LAST, CellArrays, Layout, StoredMaps
+from streams.profiles.packing import checked, dense_words, word_at
+from streams.profiles.strings import Bytes, StringTable, intern_at
 from streams.profiles.touches import Touches, touch
 
 __all__ = ["merge_states"]
 
 Floats = npt.NDArray[np.float64]
+_Strings = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
 _Touched = tuple[UInt64s, Floats, Int64s, Int32s]
 
 
@@ -38,78 +39,95 @@ def merge_states(
     StateError
         Bytes that are no state of that layout.
     """
-    n = len(rows)
-    aside = np.arange(n, dtype=np.int32)
-    their_dense = DenseRows(np.zeros(layout.row_words, np.int64), n)
-    their_entries = Entries(layout.entry_width, layout.bounds, n)
-    their_touches = Touches(layout.touches, layout.touch_rate, n)
-    unpack(states, aside, layout, descriptor, their_dense, their_entries, their_touches, names)
-    entries.reserve(len(their_entries))
-    _merge_base(rows, dense.ints, their_dense.ints, out)
-    table, their_table = entries.arrays(), their_entries.arrays()
-    for feature, cells in zip(layout.features, layout.cells, strict=True):
-        for cell in cells:
-            _merge_feature(
-                cell.kind, cell.family, cell.start, cell.width, feature.slots, feature.kind == "traits", out, rows,
-                dense.ints, dense.floats, table, their_dense.ints, their_dense.floats, their_table, cell.parameters,
-            )  # fmt: skip
-    if not out:
-        _merge_touches(rows, touches.rate, touches.arrays(), their_touches.arrays())
+    offsets, data = checked(states, layout, descriptor, entries, names)
+    # One state at a time is read into these two, and from there merged.
+    row = DenseRows(np.zeros(layout.row_words, np.int64), 1)
+    entry = DenseRows(np.zeros(META_WORDS + layout.entry_width, np.int64), 1)
+    _merge(
+        rows, offsets, data, layout.maps_from(descriptor), layout.cell_arrays, out, dense.ints, dense.floats,
+        entries.arrays(), touches.rate, touches.arrays(), names.arrays(),
+        row.ints, row.floats, entry.ints, entry.floats,
+    )  # fmt: skip
 
 
 @kernel
-def _merge_base(rows: Int32s, dense: Int64s, theirs: Int64s, out: bool) -> None:
-    for i in range(len(rows)):
-        row = rows[i]
-        if out:
-            dense[row, EVENTS] -= min(theirs[i, EVENTS], dense[row, EVENTS])
-        elif theirs[i, EVENTS]:
-            if dense[row, EVENTS]:
-                dense[row, FIRST] = min(dense[row, FIRST], theirs[i, FIRST])
-                dense[row, LAST] = max(dense[row, LAST], theirs[i, LAST])
-            else:
-                dense[row, FIRST], dense[row, LAST] = theirs[i, FIRST], theirs[i, LAST]
-            dense[row, EVENTS] += theirs[i, EVENTS]
-
-
-@kernel
-def _merge_feature(
-    kind: int, family: int, start: int, width: int, slots: int, texts: bool, out: bool, rows: Int32s,
-    ints: Int64s, floats: Floats, table: EntryArrays,
-    from_ints: Int64s, from_floats: Floats, from_table: EntryArrays, parameters: Floats,
+def _merge(
+    rows: Int32s, offsets: Int32s, data: Bytes, maps: StoredMaps, cells: CellArrays, out: bool, ints: Int64s,
+    floats: Floats, table: EntryArrays, rate: float, touched: _Touched, strings: _Strings,
+    their_ints: Int64s, their_floats: Floats, entry_ints: Int64s, entry_floats: Floats,
 ) -> None:  # fmt: skip
+    size, starts, letters, fixed, slots, seed = strings
+    ids, weights, times, held = touched
     for i in range(len(rows)):
         row = rows[i]
-        if family < 0:
-            for slot in range(slots):
-                at = start + slot * width
-                if out:
-                    take_out_cell(kind, ints, floats, row, at, from_ints, from_floats, i, at, parameters)
-                else:
-                    merge_cell(kind, ints, floats, row, at, from_ints, from_floats, i, at, parameters)
-            continue
-        found = np.int64(from_table.head[i])
-        while found >= 0:
-            of, key = family_and_key(from_table.ints[found, 0])
-            if of == family and not (out and texts):
-                entry = entry_at(row, family, key, table)
-                if out:
-                    take_out_cell(
-                        kind, table.ints, table.floats, entry, start,
-                        from_table.ints, from_table.floats, found, start, parameters,
-                    )  # fmt: skip
-                else:
-                    merge_cell(
-                        kind, table.ints, table.floats, entry, start,
-                        from_table.ints, from_table.floats, found, start, parameters,
-                    )  # fmt: skip
-            found = from_table.ints[found, 1]
+        their_ints[:] = 0
+        at = dense_words(data, offsets[i], maps.words, their_ints, 0)
+        _merge_base(row, ints, their_ints, out)
+        for cell in range(cells.firsts[0], cells.firsts[1]):
+            for slot in range(cells.slots[cell]):
+                place = cells.starts[cell] + slot * cells.widths[cell]
+                _merge_one(cells, cell, out, ints, floats, row, place, their_ints, their_floats, place)
+        count = word_at(data, at, 4)
+        at += 4
+        for _ in range(count):
+            stored = data[at]
+            name = at + 3
+            at = name + word_at(data, at + 1, 2)
+            text, first = at, 0
+            if maps.texts[stored]:
+                at = text + 2 + word_at(data, text, 2)
+                first = 1
+            words = at
+            at = words + 8 * (maps.widths[stored] - first)
+            family = maps.families[stored]
+            if family < 0 or (out and first):
+                continue
+            end = text if first else words
+            key = intern_at(data, name, end, size, starts, letters, fixed, slots, seed)
+            if first:
+                entry_ints[0, META_WORDS] = intern_at(data, text + 2, words, size, starts, letters, fixed, slots, seed)
+            for word in range(first, maps.widths[stored]):
+                entry_ints[0, META_WORDS + word] = word_at(data, words + 8 * (word - first), 8)
+            entry = entry_at(row, family, key, table)
+            for cell in range(cells.firsts[family + 1], cells.firsts[family + 2]):
+                place = cells.starts[cell]
+                _merge_one(cells, cell, out, table.ints, table.floats, entry, place, entry_ints, entry_floats, place)
+        touches = word_at(data, at, 2)
+        at += 2
+        if not out:
+            for _ in range(touches):
+                content, touched_at = np.uint64(word_at(data, at, 8)), word_at(data, at + 16, 8)
+                entry_ints[0, META_WORDS] = word_at(data, at + 8, 8)  # a word that is read as a float
+                touch(row, content, touched_at, entry_floats[0, META_WORDS], rate, ids, weights, times, held)
+                at += 24
 
 
 @kernel
-def _merge_touches(rows: Int32s, rate: float, into: _Touched, other: _Touched) -> None:
-    ids, weights, times, held = into
-    from_ids, from_weights, from_times, from_held = other
-    for i in range(len(rows)):
-        for j in range(from_held[i]):
-            touch(rows[i], from_ids[i, j], from_times[i, j], from_weights[i, j], rate, ids, weights, times, held)
+def _merge_base(row: int, dense: Int64s, theirs: Int64s, out: bool) -> None:
+    if out:
+        dense[row, EVENTS] -= min(theirs[0, EVENTS], dense[row, EVENTS])
+    elif theirs[0, EVENTS]:
+        if dense[row, EVENTS]:
+            dense[row, FIRST] = min(dense[row, FIRST], theirs[0, FIRST])
+            dense[row, LAST] = max(dense[row, LAST], theirs[0, LAST])
+        else:
+            dense[row, FIRST], dense[row, LAST] = theirs[0, FIRST], theirs[0, LAST]
+        dense[row, EVENTS] += theirs[0, EVENTS]
+
+
+@kernel
+def _merge_one(
+    cells: CellArrays, cell: int, out: bool, ints: Int64s, floats: Floats, row: int, at: int,
+    from_ints: Int64s, from_floats: Floats, from_at: int,
+) -> None:  # fmt: skip
+    """Merge the cell in a row of its own into the one at `[row, at]`; all zeros is the cell of who did nothing."""
+    nothing = True
+    for word in range(cells.sizes[cell]):
+        nothing = nothing and from_ints[0, from_at + word] == 0
+    if nothing:
+        return
+    kind, parameters = cells.kinds[cell], cells.parameters[cell, : cells.counts[cell]]
+    if out:
+        take_out_cell(kind, ints, floats, row, at, from_ints, from_floats, 0, from_at, parameters)
+    else:
+        merge_cell(kind, ints, floats, row, at, from_ints, from_floats, 0, from_at, parameters)

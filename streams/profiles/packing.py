@@ -23,11 +23,11 @@ from streams.errors import StateError
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s
 from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, Gathered, entry_at
-from streams.profiles.layout import Layout
+from streams.profiles.layout import Layout, StoredMaps
 from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
 from streams.profiles.touches import Touches
 
-__all__ = ["cut_state", "pack", "unpack"]
+__all__ = ["checked", "cut_state", "dense_words", "pack", "unpack", "word_at"]
 
 _VERSION = 1
 _LONGEST_KEY = 0xFFFF
@@ -70,19 +70,30 @@ def unpack(
     StateError
         Bytes that are no state of this layout.
     """
-    words, families, widths, texts = layout.maps_from(descriptor)
+    offsets, data = checked(states, layout, descriptor, entries, names)
+    maps = layout.maps_from(descriptor)
+    _read(offsets, data, rows, maps, dense.ints, entries.arrays(), touches.arrays(), names.arrays())
+
+
+def checked(
+    states: pa.Array, layout: Layout, descriptor: str, entries: Entries, names: StringTable
+) -> tuple[Int32s, Bytes]:
+    """Return (offsets, data) of states that kernels may read to the end, and make room for what is in them.
+
+    Raises
+    ------
+    StateError
+        Bytes that are no state of the layout of `descriptor`.
+    """
+    maps = layout.maps_from(descriptor)
     offsets, data = string_buffers(states)
     counts = np.zeros(2, np.int64)
-    bad = _count(offsets, data, len(words), widths, texts, counts)
+    bad = _count(offsets, data, len(maps.words), maps.widths, maps.texts, counts)
     if bad < 0:
         # Every name takes at least two bytes of its state, every entry three.
         names.reserve(int(counts[1]), len(data))
         entries.reserve(int(counts[0]))
-        _read(
-            offsets, data, rows, words, families, widths, texts,
-            dense.ints, entries.arrays(), touches.arrays(), names.arrays(),
-        )  # fmt: skip
-        return
+        return offsets, data
     msg = (
         f"the stored state at index {bad} ({offsets[bad + 1] - offsets[bad]} bytes) is no state of its layout: "
         "it was damaged or written by a newer userprism. Update userprism, or restore the table from a backup"
@@ -202,7 +213,8 @@ def _write(
 
 
 @kernel
-def _take(data: Bytes, at: int, size: int) -> np.int64:
+def word_at(data: Bytes, at: int, size: int) -> np.int64:
+    """Return the little-endian number in `size` bytes."""
     word = np.uint64(0)
     for i in range(size):
         word |= np.uint64(data[at + i]) << np.uint64(8 * i)
@@ -227,32 +239,45 @@ def _count(
                 bits &= bits - np.uint8(1)
         if at + 4 > end:
             return i
-        entries = _take(data, at, 4)
+        entries = word_at(data, at, 4)
         at += 4
         for _ in range(entries):
             if at + 3 > end or data[at] >= len(widths):
                 return i
             family = data[at]
-            at += 3 + _take(data, at + 1, 2)
+            at += 3 + word_at(data, at + 1, 2)
             words = widths[family]
             if texts[family]:
                 if at + 2 > end:
                     return i
-                at += 2 + _take(data, at, 2)
+                at += 2 + word_at(data, at, 2)
                 words -= 1
                 counts[1] += 1
             at += 8 * words
             counts[0] += 1
             counts[1] += 1
-        if at + 2 > end or at + 2 + 24 * _take(data, at, 2) != end:
+        if at + 2 > end or at + 2 + 24 * word_at(data, at, 2) != end:
             return i
     return -1
 
 
 @kernel
+def dense_words(data: Bytes, at: int, words: Int32s, dense: Int64s, row: int) -> int:
+    """Read the dense row of the state that begins at `at` into `dense[row]`; return where its entries begin."""
+    bitmap = at + 1
+    at = bitmap + (len(words) + 7) // 8
+    for word in range(len(words)):
+        if data[bitmap + word // 8] & np.uint8(1 << (word % 8)):
+            if words[word] >= 0:
+                dense[row, words[word]] = word_at(data, at, 8)
+            at += 8
+    return at
+
+
+@kernel
 def _read(
-    offsets: Int32s, data: Bytes, rows: Int32s, words: Int32s, families: Int32s, widths: Int32s,
-    texts: npt.NDArray[np.bool_], dense: Int64s, table: EntryArrays, touched: _Touched, strings: _Strings,
+    offsets: Int32s, data: Bytes, rows: Int32s, maps: StoredMaps, dense: Int64s, table: EntryArrays,
+    touched: _Touched, strings: _Strings,
 ) -> None:  # fmt: skip
     ids, weights, times, held = touched
     weight_words = weights.view(np.int64)
@@ -260,28 +285,22 @@ def _read(
     bound = ids.shape[1]
     for i in range(len(rows)):
         row = rows[i]
-        bitmap = np.int64(offsets[i]) + 1
-        at = bitmap + (len(words) + 7) // 8
-        for word in range(len(words)):
-            if data[bitmap + word // 8] & np.uint8(1 << (word % 8)):
-                if words[word] >= 0:
-                    dense[row, words[word]] = _take(data, at, 8)
-                at += 8
-        count = _take(data, at, 4)
+        at = dense_words(data, offsets[i], maps.words, dense, row)
+        count = word_at(data, at, 4)
         at += 4
         for _ in range(count):
             stored = data[at]
-            length = _take(data, at + 1, 2)
+            length = word_at(data, at + 1, 2)
             at += 3
-            family = families[stored]
+            family = maps.families[stored]
             entry = -1
             if family >= 0:
                 key = intern_at(data, at, at + length, size, starts, letters, fixed, slots, seed)
                 entry = entry_at(row, family, key, table)
             at += length
             first = 0
-            if texts[stored]:
-                length = _take(data, at, 2)
+            if maps.texts[stored]:
+                length = word_at(data, at, 2)
                 at += 2
                 if entry >= 0:
                     table.ints[entry, META_WORDS] = intern_at(
@@ -289,16 +308,16 @@ def _read(
                     )
                 at += length
                 first = 1
-            for word in range(first, widths[stored]):
+            for word in range(first, maps.widths[stored]):
                 if entry >= 0:
-                    table.ints[entry, META_WORDS + word] = _take(data, at, 8)
+                    table.ints[entry, META_WORDS + word] = word_at(data, at, 8)
                 at += 8
-        touches = _take(data, at, 2)
+        touches = word_at(data, at, 2)
         at += 2
         for j in range(touches):
             if j < bound:
-                ids[row, j] = np.uint64(_take(data, at, 8))
-                weight_words[row, j] = _take(data, at + 8, 8)
-                times[row, j] = _take(data, at + 16, 8)
+                ids[row, j] = np.uint64(word_at(data, at, 8))
+                weight_words[row, j] = word_at(data, at + 8, 8)
+                times[row, j] = word_at(data, at + 16, 8)
                 held[row] = j + 1
             at += 24

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from streams.contract import Block
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, UInt64s, grown
+from streams.profiles._kernel import FIRST_ROWS, Int32s, Int64s, UInt64s, grown, room_for
 from streams.profiles.activity import Arrivals
 from streams.profiles.cells import update_cell
 from streams.profiles.columns import DenseRows, Entries, EntryArrays, Gathered, entry_at
@@ -104,7 +104,8 @@ class PartitionState:
         self._dedup = DedupWindow(dedup_window_us, dedup_max_ids)
         self._traits = TraitReader(self._names)
         self._reader = Reader(layout, self._dense, self._names)
-        self._away = np.zeros(1024, np.bool_)
+        self._away = np.zeros(FIRST_ROWS, np.bool_)
+        self._room = FIRST_ROWS
         self._some_away = False
         self._suppressed = np.empty(0, np.uint64)
         self.next_offset = 0
@@ -286,10 +287,7 @@ class PartitionState:
     def finalize(self, rows: Int32s) -> Finalized:
         """Return what is stored and shown of `rows`."""
         entries = self._entries.gather(rows)
-        ids, weights = self._touches.current(rows)
-        held = weights > 0
-        offsets = np.zeros(len(rows) + 1, np.int32)
-        np.cumsum(held.sum(axis=1), out=offsets[1:])
+        offsets, touched = self._touches.listed(rows)
         return Finalized(
             states=self._pack(rows, entries),
             event_count=self._dense.ints[rows, EVENTS].astype(np.uint64),
@@ -297,7 +295,7 @@ class PartitionState:
             last_seen_us=self._dense.ints[rows, LAST],
             traits=self._reader.traits(entries),
             features=self._reader.features(rows, entries),
-            touched=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids[held])),
+            touched=pa.ListArray.from_arrays(pa.array(offsets), pa.array(touched)),
         )
 
     def behaviour(self, rows: Int32s) -> tuple[Floats, Floats]:
@@ -321,10 +319,11 @@ class PartitionState:
         return pack(rows, self.layout, self._dense, entries, self._touches, self._names)
 
     def _resize(self) -> None:
-        self._away = grown(self._away, self.people)
-        self._dense.resize(self.people)
-        self._entries.resize(self.people)
-        self._touches.resize(self.people)
+        if self.people > self._room:
+            self._room = room_for(self.people, self._room)
+            self._away = grown(self._away, self._room)
+            for columns in (self._dense, self._entries, self._touches):
+                columns.resize(self._room)
 
     def _update(self, feature: Feature, cells: Sequence[Cell], events: Prepared) -> None:
         at, keys, values = events.select(feature)

@@ -56,10 +56,15 @@ class Touches:
 
     def current(self, rows: Int32s) -> tuple[UInt64s, Floats]:
         """Return (ids (n, bound), weights (n, bound) at each person's newest touch); unused places weigh 0."""
-        ids, weights = self.ids[rows], self.weights[rows].copy()
-        times = self.times_us[rows]
-        _bring_forward(self.held[rows], times, self.rate, weights)
+        ids, weights = np.zeros((len(rows), self.bound), np.uint64), np.zeros((len(rows), self.bound))
+        _current(rows, self.rate, *self.arrays(), ids, weights)
         return ids, weights
+
+    def listed(self, rows: Int32s) -> tuple[Int32s, UInt64s]:
+        """Return (offsets (n + 1,), ids): what each touched and still has a weight; see `current`."""
+        offsets = np.zeros(len(rows) + 1, np.int32)
+        ids = np.empty(int(self.held[rows].sum()), np.uint64)
+        return offsets, ids[: _listed(rows, self.rate, *self.arrays(), offsets, ids)]
 
     def rows_touching(self, content: UInt64s, people: int) -> Int32s:
         """Return the people who hold a touch of any of these."""
@@ -127,13 +132,41 @@ def _clear(rows: Int32s, ids: UInt64s, weights: Floats, times: Int64s, held: Int
 
 
 @kernel
-def _bring_forward(held: Int32s, times: Int64s, rate: float, weights: Floats) -> None:
-    for row in range(len(held)):
-        newest = np.int64(0)
-        for i in range(held[row]):
-            newest = max(newest, times[row, i])
-        for i in range(held[row]):
-            weights[row, i] *= math.exp(-rate * (newest - times[row, i]))
+def _newest(row: int, times: Int64s, held: Int32s) -> np.int64:
+    newest = np.int64(0)
+    for j in range(held[row]):
+        newest = max(newest, times[row, j])
+    return newest
+
+
+@kernel
+def _current(
+    rows: Int32s, rate: float, ids: UInt64s, weights: Floats, times: Int64s, held: Int32s, out_ids: UInt64s,
+    out_weights: Floats,
+) -> None:  # fmt: skip
+    for i in range(len(rows)):
+        row = rows[i]
+        newest = _newest(row, times, held)
+        for j in range(held[row]):
+            out_ids[i, j] = ids[row, j]
+            out_weights[i, j] = weights[row, j] * math.exp(-rate * (newest - times[row, j]))
+
+
+@kernel
+def _listed(
+    rows: Int32s, rate: float, ids: UInt64s, weights: Floats, times: Int64s, held: Int32s, offsets: Int32s,
+    out: UInt64s,
+) -> int:  # fmt: skip
+    n = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        newest = _newest(row, times, held)
+        for j in range(held[row]):
+            if weights[row, j] * math.exp(-rate * (newest - times[row, j])) > 0.0:
+                out[n] = ids[row, j]
+                n += 1
+        offsets[i + 1] = n
+    return n
 
 
 @kernel

@@ -8,12 +8,14 @@ size of those that do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from online_models import StandardScaler
+from streams.kernel import kernel
 from streams.profiles.interest import VectorTable, interest
 from streams.profiles.state import PartitionState
 
@@ -93,8 +95,9 @@ class VectorSpace:
         if self._scale is None:
             msg = "transform before fit"
             raise RuntimeError(msg)
-        points = (raw - self._scaler.mean) * self._scale
-        return np.nan_to_num(points, copy=False, nan=0.0)
+        points = np.empty(raw.shape)
+        _standardise(raw, self._scaler.mean, self._scale, points)
+        return points
 
     def snapshot(self) -> tuple[bytes, tuple[int, ...], list[float]]:
         """Return what `restore` needs."""
@@ -106,3 +109,11 @@ class VectorSpace:
         self._widths = widths
         self._behaviour_weights = np.array(behaviour_weights)
         self.learn(np.empty((0, sum(widths))))
+
+
+@kernel
+def _standardise(raw: Floats, mean: Floats, scale: Floats, points: Floats) -> None:
+    for i in range(raw.shape[0]):
+        for j in range(raw.shape[1]):
+            value = (raw[i, j] - mean[j]) * scale[j]
+            points[i, j] = value if math.isfinite(value) else 0.0

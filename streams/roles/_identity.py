@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.contract import Block, Names, decode_block
+from streams.contract import Block, Names, decode_block, join_blocks
 from streams.contract.columns import Columns
 from streams.contract.emails import BETWEEN
 from streams.contract.event import TYPES
@@ -61,8 +61,12 @@ class Identities:
         self._pairs = Pairs()
         self._links: list[LinkRow] = []
         self._merged_rows: list[Rows] = []
+        #: events that other owners sent on, not applied yet
+        self._forwarded: list[Block] = []
         #: by row: of whom something may be stored
         self._linked = np.zeros(1024, np.bool_)
+        #: rows of ids that this record was about: its owner speaks of them again
+        self._known: dict[str, int] = {}
 
     def restore(self, stored: Mapping[str, bytes], marks: Mapping[int, int]) -> None:
         """Go on from what was committed."""
@@ -86,6 +90,7 @@ class Identities:
             return
         events = applied.events[named][at]
         users = self._state.ids(rows[at]).to_pylist()
+        self._known.update(zip(users, rows[at].tolist(), strict=True))
         names = block.anonymous.values.take(pa.array(codes[named][at])).to_pylist()
         facts = (
             block.at_us[events].tolist(),
@@ -115,6 +120,7 @@ class Identities:
         self._links += links
         merged, self._merged_rows = self._merged_rows, []
         linked = self._remember(written) if written else np.empty(0, np.int32)
+        self._known = {}
         return sent, np.concatenate(merged) if merged else np.empty(0, np.int32), linked
 
     def take_links(self) -> list[LinkRow]:
@@ -145,7 +151,10 @@ class Identities:
         return self._linked[rows]
 
     def _remember(self, profile_ids: Sequence[str]) -> Rows:
-        rows = self._state.rows_for(profile_ids)
+        rows = np.array([self._known.get(one, -1) for one in profile_ids], np.int32)
+        others = np.flatnonzero(rows < 0)
+        if len(others):
+            rows[others] = self._state.rows_for([profile_ids[at] for at in others.tolist()])
         self._linked = grown(self._linked, self._state.people)
         self._linked[rows] = True
         return rows
@@ -173,11 +182,12 @@ class Identities:
 
     def exists(self, profile_id: str) -> bool:
         """Return whether there is such a person."""
+        self.settle()
         return bool(self._state.present(self._state.rows_for([profile_id]))[0])
 
     def give(self, profile_ids: Sequence[str]) -> list[list[bytes]]:
         """Return states, and leave nothing: from now on these ids are somebody else's."""
-        rows = self._state.rows_for(profile_ids)
+        rows = self._rows_for(profile_ids)
         there = self._state.present(rows)
         packed = iter(self._state.pack(rows[there]).to_pylist())
         self._state.clear_all(rows[there])
@@ -200,7 +210,7 @@ class Identities:
         self._merge(profile_ids, states, layout, out=True)
 
     def forwarded(self, block: bytes) -> None:
-        """Apply events that another owner sent on."""
+        """Take in events that another owner sent on; `settle` applies them."""
         decoded = decode_block(block)
         erased = self.owner.erased
         if erased and any(person in erased for person in decoded.person.values.to_pylist()):
@@ -211,17 +221,30 @@ class Identities:
             if not len(kept):
                 return
             columns = Columns.renamed(decoded, decoded.person, decoded.anonymous)
-            for piece in columns.blocks(kept, decoded.read_at_us):
-                self._apply_forwarded(decode_block(piece))
+            self._forwarded += map(decode_block, columns.blocks(kept, decoded.read_at_us))
             return
-        self._apply_forwarded(decoded)
+        self._forwarded.append(decoded)
 
-    def _apply_forwarded(self, block: Block) -> None:
-        applied = self._state.apply_forwarded(block)
-        self._state.suppressed += len(applied.away)  # users are never anybody else's: this one is nobody's
-        self._note(block, applied)
+    def settle(self) -> None:
+        """Apply what was sent on.
+
+        Blocks of a few events cost more by the block than by the event. So they wait until anything else is done to
+        users, and are applied as one: every number of a person goes through the same steps as it would one by one.
+        What is done to anonymous ids doesn't touch them.
+        """
+        if self._forwarded:
+            block, self._forwarded = join_blocks(self._forwarded), []
+            applied = self._state.apply_forwarded(block)
+            self._state.suppressed += len(applied.away)  # users are never anybody else's: this one is nobody's
+            self._note(block, applied)
+
+    def _rows_for(self, profile_ids: Sequence[str]) -> Rows:
+        rows = self._state.rows_for(profile_ids)
+        self._known.update(zip(profile_ids, rows.tolist(), strict=True))
+        return rows
 
     def _merge(self, profile_ids: Sequence[str], states: Sequence[bytes], layout: str, *, out: bool) -> None:
-        rows = self._state.rows_for(profile_ids)
+        self.settle()
+        rows = self._rows_for(profile_ids)
         self._state.merge(rows, pa.array(states, pa.binary()), layout, out=out)
         self._merged_rows.append(rows)

@@ -25,7 +25,9 @@ class Notifier:
     def __init__(self, settings: Settings) -> None:
         self._stats_topic = settings.kafka.topics.segment_stats
         self._topic = settings.kafka.topics.segment_changes
-        self._outbox = Outbox(settings, **{"queue.buffering.max.messages": 1_000_000})
+        self._outbox = Outbox(
+            settings, **{"queue.buffering.max.messages": 1_000_000, "delivery.report.only.error": True}
+        )
 
     def send(self, changes: pa.Table) -> None:
         """Queue a record a change (`CHANGES`).

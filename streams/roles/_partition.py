@@ -171,10 +171,11 @@ class Partition:
         answers: list[tuple[Record, list[Outgoing] | Unreadable]] = []
         for record in records:
             try:
-                answers.append((record, self.apply(record)))
+                answers.append((record, self._apply(record)))
             except (BlockError, ControlError) as error:
                 self.pass_over(record)
                 answers.append((record, error))
+        self._identities.settle()
         return answers
 
     def apply(self, record: Record) -> list[Outgoing]:
@@ -182,6 +183,11 @@ class Partition:
 
         A block before the position only refills the dedup window.
         """
+        said = self._apply(record)
+        self._identities.settle()
+        return said
+
+    def _apply(self, record: Record) -> list[Outgoing]:
         if record.offset < self.next_offset:
             if not record.control:
                 hashes = decode_ids(record.value)
@@ -190,6 +196,7 @@ class Partition:
         self._refilling = None
         self._identities.owner.begin(record.offset)
         if record.control == ERASE:
+            self._identities.settle()
             self._erase(decode_control(record.value))
             self.state.pass_over(record.offset)
         elif record.control:
@@ -197,6 +204,7 @@ class Partition:
             self.state.pass_over(record.offset)
         else:
             block = decode_block(record.value)
+            self._identities.settle()
             applied = self.state.apply(block, offset=record.offset, record_time_us=record.record_time_us)
             for source, offset in record.sources.items():
                 self._sources[source] = max(offset, self._sources.get(source, 0))

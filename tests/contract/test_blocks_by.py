@@ -1,4 +1,4 @@
-"""Events that go different ways come out of a block as they went in, each way's in one block or a few."""
+"""Events that go different ways come out of a block as they went in, and blocks are joined as they lie."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.contract import Block, Contract, Incoming, Limits, columns, decode_block
+from streams.contract import Block, Contract, Incoming, Limits, columns, decode_block, join_blocks
 from streams.contract.columns import Columns
 
 NAMES = {"person", "event", "currency", "device", "country", "channel", "traits", "anonymous"}
@@ -65,3 +65,17 @@ def test_each_way_has_its_events_in_their_order(most_bytes: int, ways: list[int]
             found.setdefault(way, []).extend(rows_of(piece))
 
     assert found == {way: [whole[i] for i in rows if ways[i] == way] for way in sorted({w for w in ways if w >= 0})}
+
+
+@given(ends=st.lists(st.integers(1, 9), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+def test_joined_blocks_are_one_after_the_other(ends: list[int]) -> None:
+    whole = block_of(sum(ends))
+    taken = Columns.renamed(whole, whole.person, whole.anonymous)
+    pieces = np.split(np.arange(len(whole)), np.cumsum(ends)[:-1])
+    blocks = [decode_block(data) for rows in pieces for data in taken.blocks(rows, 1_000 - int(rows[0]))]
+
+    joined = join_blocks(blocks)
+
+    assert rows_of(joined) == rows_of(whole)
+    assert joined.read_at_us == 1_000 - int(pieces[-1][0])

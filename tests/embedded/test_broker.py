@@ -94,15 +94,15 @@ def test_after_a_kill_no_producer_id_is_given_out_again(tmp_path: Path) -> None:
     broker.stop()
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(("at_once", "only_failures"), [(False, False), (True, False), (True, True)])
 def test_a_sender_goes_on_when_the_broker_has_forgotten_it(
-    tmp_path: Path, request: pytest.FixtureRequest, at_once: bool
+    tmp_path: Path, request: pytest.FixtureRequest, at_once: bool, only_failures: bool
 ) -> None:
     broker = Broker(tmp_path / "data", tmp_path / "broker.log")
     request.addfinalizer(broker.stop)
     broker.start()
     ensure_topics(_settings(broker))
-    outbox = Outbox(_settings(broker))
+    outbox = Outbox(_settings(broker), **{"delivery.report.only.error": only_failures})
     outbox.send("events", b"saved", partition=0)
     outbox.flush(10)
     time.sleep(4)  # long enough that it isn't lost
