@@ -58,6 +58,13 @@ class DenseRows:
         """Give rows their defaults again."""
         self.ints[rows] = self._defaults
 
+    def taken(self, rows: Int32s) -> DenseRows:
+        """Return a copy of these rows alone: what is read more than once is fetched from all over the table once."""
+        copy = DenseRows(self._defaults, 0)
+        copy.ints = self.ints[rows]
+        copy.floats = copy.ints.view(np.float64)
+        return copy
+
 
 class EntryArrays(NamedTuple):
     """What kernels take; `head`, `tail` and `held` go by row.

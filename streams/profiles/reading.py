@@ -43,12 +43,12 @@ class _Numbers:
 class Reader:
     """Reads one partition's state; holds no state of its own but the names of the map `features`.
 
-    Everywhere `entries` are those of `rows` (`Entries.gather`).
+    Everywhere `dense` and `entries` are the numbers of n people and of nobody else (`DenseRows.taken`,
+    `Entries.gather`).
     """
 
-    def __init__(self, layout: Layout, dense: DenseRows, names: StringTable) -> None:
+    def __init__(self, layout: Layout, names: StringTable) -> None:
         self._layout = layout
-        self._dense = dense
         self._names = names
         self._labels = StringTable()
         self._label_of: dict[int, Int32s] = {}
@@ -61,23 +61,23 @@ class Reader:
         values = self._names.take(entries.ints[found, 0].astype(np.int32))
         return pa.MapArray.from_arrays(_offsets(entries.row[found], len(entries.starts) - 1), keys, values)
 
-    def features(self, rows: Int32s, entries: Gathered) -> pa.Array:
+    def features(self, dense: DenseRows, entries: Gathered) -> pa.Array:
         """Return map<dictionary<utf8>, float64>; what is zero is left out.
 
         A dictionary: people share a few hundred names, which ClickHouse then needn't find again for each person.
         """
-        parts = [part for feature in self._layout.features for part in self._shown(feature, rows, entries)]
+        parts = [part for feature in self._layout.features for part in self._shown(feature, dense, entries)]
         row = np.concatenate([part.row for part in parts]) if parts else np.empty(0, np.int32)
         order = np.argsort(row, kind="stable")
         name = np.concatenate([part.name for part in parts])[order] if parts else np.empty(0, np.int32)
         value = np.concatenate([part.value for part in parts])[order] if parts else np.empty(0)
         keys = pa.DictionaryArray.from_arrays(pa.array(name), self._labels.every())
-        return pa.MapArray.from_arrays(_offsets(row[order], len(rows)), keys, pa.array(value))
+        return pa.MapArray.from_arrays(_offsets(row[order], len(dense.ints)), keys, pa.array(value))
 
-    def behaviour(self, rows: Int32s, entries: Gathered) -> Floats:
+    def behaviour(self, dense: DenseRows, entries: Gathered) -> Floats:
         """Return (n, width): how much, when and in which way; NaN where a part has never been seen."""
-        columns = [np.log1p(self._dense.ints[rows, EVENTS : EVENTS + 1])]
-        columns += [self._columns(feature, rows, entries) for feature in self._layout.features]
+        columns = [np.log1p(dense.ints[:, EVENTS : EVENTS + 1])]
+        columns += [self._columns(feature, dense, entries) for feature in self._layout.features]
         return np.hstack(columns, dtype=np.float64)
 
     def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
@@ -89,8 +89,9 @@ class Reader:
             No feature of that name has columns.
         """
         names, declared = ["events"], [1.0]
+        nobody = DenseRows(np.zeros(self._layout.row_words, np.int64), 0)
         for feature in self._layout.features:
-            width = self._columns(feature, _NO_ROWS, _NO_ENTRIES).shape[1]
+            width = self._columns(feature, nobody, _NO_ENTRIES).shape[1]
             names += [feature.name] * width
             declared += [feature.weight] * width
         unknown = sorted(set(only) - set(names))
@@ -109,9 +110,9 @@ class Reader:
             return np.full((len(entries.starts) - 1, CATEGORY_DIMENSIONS), np.nan)
         return self._hashed_shares(feature, entries, CATEGORY_DIMENSIONS)
 
-    def _shown(self, feature: Feature, rows: Int32s, entries: Gathered) -> list[_Numbers]:
+    def _shown(self, feature: Feature, dense: DenseRows, entries: Gathered) -> list[_Numbers]:
         """Return the entries of the map `features` that this feature gives."""
-        last_us = self._dense.ints[rows, LAST]
+        last_us = dense.ints[:, LAST]
         if feature.kind in {"decayed_count", "decayed_sum", "count", "moments"} and feature.sparse:
             found = np.flatnonzero(entries.family == self._layout.place(feature)[0])
             row = entries.row[found]
@@ -125,38 +126,38 @@ class Reader:
                 values = entries.ints[found, 0].astype(np.float64)
             return [_Numbers(row, self._label(feature.name, entries.key[found]), values)]
         start = self._layout.place(feature)[1]
-        ints, floats = self._dense.ints, self._dense.floats
+        ints, floats = dense.ints, dense.floats
         match feature.kind:
             case "rfm":
-                seen = np.flatnonzero(ints[rows, start + 1]).astype(np.int32)
-                recency = (last_us[seen] - ints[rows[seen], start]) / 86_400e6
+                seen = np.flatnonzero(ints[:, start + 1]).astype(np.int32)
+                recency = (last_us[seen] - ints[seen, start]) / 86_400e6
                 return [
-                    self._one(f"{feature.name}/count", rows, ints[rows, start + 1]),
-                    self._one(f"{feature.name}/amount", rows, floats[rows, start + 2]),
+                    self._one(f"{feature.name}/count", ints[:, start + 1]),
+                    self._one(f"{feature.name}/amount", floats[:, start + 2]),
                     _Numbers(seen, np.full(len(seen), self._recency_label(feature), np.int32), recency),
                 ]  # fmt: skip
             case "sessions":
-                return [self._one(feature.name, rows, ints[rows, start])]
+                return [self._one(feature.name, ints[:, start])]
             case "moments":
-                n = ints[rows, start]
-                deviation = np.sqrt(floats[rows, start + 2] / np.maximum(n, 1))
+                n = ints[:, start]
+                deviation = np.sqrt(floats[:, start + 2] / np.maximum(n, 1))
                 return [
-                    self._one(f"{feature.name}/mean", rows, floats[rows, start + 1]),
-                    self._one(f"{feature.name}/std", rows, deviation),
+                    self._one(f"{feature.name}/mean", floats[:, start + 1]),
+                    self._one(f"{feature.name}/std", deviation),
                 ]
             case "hours" | "weekdays":
-                counts = ints[rows, start : start + feature.slots]
-                busiest = counts.argmax(axis=1) if len(rows) else np.empty(0)
-                return [self._one(f"busiest_{feature.name.removesuffix('s')}", rows, busiest)]
+                counts = ints[:, start : start + feature.slots]
+                busiest = counts.argmax(axis=1) if len(counts) else np.empty(0)
+                return [self._one(f"busiest_{feature.name.removesuffix('s')}", busiest)]
             case "decayed_count" | "decayed_sum" if not feature.by:
-                passed = np.maximum(last_us - ints[rows, start], 0)
-                values = floats[rows, start + len(feature.parameters)] * np.exp(-feature.parameters[-1] * passed)
-                return [self._one(feature.name, rows, values)]
+                passed = np.maximum(last_us - ints[:, start], 0)
+                values = floats[:, start + len(feature.parameters)] * np.exp(-feature.parameters[-1] * passed)
+                return [self._one(feature.name, values)]
             case "count" if not feature.by:
-                return [self._one(feature.name, rows, ints[rows, start])]
+                return [self._one(feature.name, ints[:, start])]
         return []
 
-    def _one(self, label: str, rows: Int32s, values: npt.NDArray[np.generic]) -> _Numbers:
+    def _one(self, label: str, values: npt.NDArray[np.generic]) -> _Numbers:
         has = np.flatnonzero(values).astype(np.int32)
         return _Numbers(
             has, np.full(len(has), self._labels.intern_one(label), np.int32), values[has].astype(np.float64)
@@ -173,20 +174,20 @@ class Reader:
             known[name] = self._labels.intern_one(f"{prefix}/{self._names.text(name)}")
         return known[names]
 
-    def _columns(self, feature: Feature, rows: Int32s, entries: Gathered) -> Floats:
+    def _columns(self, feature: Feature, dense: DenseRows, entries: Gathered) -> Floats:
         """Return the columns (n, m) that this feature adds to behaviour; m is fixed by the declaration."""
         if feature.kind == "traits":
             return self._one_hot(feature, entries)
         if feature.by == ("category",):
-            return np.empty((len(rows), 0))  # the part `categories` shows them
+            return np.empty((len(dense.ints), 0))  # the part `categories` shows them
         if feature.sparse:
             if feature.kind not in {"decayed_count", "count"}:
-                return np.empty((len(rows), 0))
+                return np.empty((len(dense.ints), 0))
             return self._hashed_shares(feature, entries, EVENT_DIMENSIONS)
         start = self._layout.place(feature)[1]
         end = start + feature.slots * feature.width
-        ints, floats = self._dense.ints[rows, start:end], self._dense.floats[rows, start:end]
-        events = np.maximum(self._dense.ints[rows, EVENTS], 1)
+        ints, floats = dense.ints[:, start:end], dense.floats[:, start:end]
+        events = np.maximum(dense.ints[:, EVENTS], 1)
         match feature.kind:
             case "rfm":
                 return np.column_stack((np.log1p(ints[:, 1]), np.log1p(np.maximum(floats[:, 2], 0))))

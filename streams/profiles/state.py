@@ -103,7 +103,7 @@ class PartitionState:
         self._touches = Touches(layout.touches, layout.touch_rate)
         self._dedup = DedupWindow(dedup_window_us, dedup_max_ids)
         self._traits = TraitReader(self._names)
-        self._reader = Reader(layout, self._dense, self._names)
+        self._reader = Reader(layout, self._names)
         self._away = np.zeros(FIRST_ROWS, np.bool_)
         self._room = FIRST_ROWS
         self._some_away = False
@@ -286,22 +286,22 @@ class PartitionState:
 
     def finalize(self, rows: Int32s) -> Finalized:
         """Return what is stored and shown of `rows`."""
-        entries = self._entries.gather(rows)
+        dense, entries = self._dense.taken(rows), self._entries.gather(rows)
         offsets, touched = self._touches.listed(rows)
         return Finalized(
             states=self._pack(rows, entries),
-            event_count=self._dense.ints[rows, EVENTS].astype(np.uint64),
-            first_seen_us=self._dense.ints[rows, FIRST],
-            last_seen_us=self._dense.ints[rows, LAST],
+            event_count=dense.ints[:, EVENTS].astype(np.uint64),
+            first_seen_us=dense.ints[:, FIRST].copy(),
+            last_seen_us=dense.ints[:, LAST].copy(),
             traits=self._reader.traits(entries),
-            features=self._reader.features(rows, entries),
+            features=self._reader.features(dense, entries),
             touched=pa.ListArray.from_arrays(pa.array(offsets), pa.array(touched)),
         )
 
     def behaviour(self, rows: Int32s) -> tuple[Floats, Floats]:
         """Return (n, width) and (n, 24): see `Reader.behaviour` and `Reader.categories`."""
         entries = self._entries.gather(rows)
-        return self._reader.behaviour(rows, entries), self._reader.categories(entries)
+        return self._reader.behaviour(self._dense.taken(rows), entries), self._reader.categories(entries)
 
     def behaviour_weights(self, only: Sequence[str] = ()) -> Floats:
         """Return the weight of each column of `behaviour`: see `Reader.behaviour_weights`."""
