@@ -87,6 +87,16 @@ class Persons:
         self._max_bytes = max_bytes
         self._forget()
 
+    def _forget(self) -> None:
+        #: number -> profile id, and the way back
+        self._people: list[str] = []
+        self._partition: Int64s = np.empty(0, np.int64)
+        self._identified: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._known: dict[str, int] = {}
+        self._users: dict[str, int] = {}
+        self._anonymous: dict[str, int] = {}
+        self._beside: dict[str, str] = {}
+
     def resolve_many(self, users: Names, anonymous: Names) -> People:
         """Return who each event belongs to: its userId, else its anonymousId, whichever is an id."""
         if len(self._people) > _KEPT or len(self._users) + len(self._anonymous) > 2 * _KEPT:
@@ -96,19 +106,25 @@ class Persons:
         if len(anonymous.values) and nobody.any():
             of_anonymous = self._numbers(self._anonymous, anonymous.values, _anonymous_profile)
             numbers = np.where(nobody, np.append(of_anonymous, _NOBODY)[anonymous.codes], numbers)
+        self._take_in()
         named = np.zeros(len(self._people) + 1, np.bool_)
         named[numbers] = True
         here = np.flatnonzero(named[:_NOBODY])  # the last place is nobody's
         places = np.full(len(named), -1, np.int32)
         places[here] = np.arange(len(here))
-        people = [self._people[number] for number in here.tolist()]
-        ids, partitions = [profile_id for profile_id, _ in people], [partition for _, partition in people]
-        codes = places[numbers]
-        beside = Names.nothing(len(codes))
+        names = Names(places[numbers], pa.array([self._people[number] for number in here.tolist()], pa.utf8()))
+        beside = Names.nothing(len(numbers))
         if len(anonymous.values):
-            identified = np.array([*(not one.startswith(ANONYMOUS) for one in ids), False])
-            beside = self._named_beside(anonymous, identified[codes])
-        return People(Names(codes, pa.array(ids, pa.utf8())), np.array([*partitions, -1], np.int64)[codes], beside)
+            beside = self._named_beside(anonymous, np.append(self._identified, False)[numbers])
+        return People(names, np.append(self._partition, -1)[numbers], beside)
+
+    def _take_in(self) -> None:
+        """Note of people who are new where they belong, and whether they are identified."""
+        new = self._people[len(self._partition) :]
+        partitions = [partition_of(profile_id, self._partitions) for profile_id in new]
+        self._partition = np.append(self._partition, np.array(partitions, np.int64))
+        identified = [not profile_id.startswith(ANONYMOUS) for profile_id in new]
+        self._identified = np.append(self._identified, np.array(identified, np.bool_))
 
     def _named_beside(self, anonymous: Names, identified: npt.NDArray[np.bool_]) -> Names:
         """Keep anonymousIds of identified people, blocked words included: whoever links them says so."""
@@ -125,6 +141,8 @@ class Persons:
             found[i] = known = text if usable else ""
             if len(values[i]) <= self._max_bytes:
                 self._beside[values[i]] = known
+        if found == values and "" not in found:  # as nearly always
+            return Names(kept.astype(np.int32), anonymous.values)
         names = Names.of(pa.array([text or None for text in found], pa.utf8()).dictionary_encode())
         return Names(np.append(names.codes, np.int32(-1))[kept], names.values)
 
@@ -142,16 +160,8 @@ class Persons:
     def _number(self, profile_id: str) -> int:
         number = self._known.setdefault(profile_id, len(self._people))
         if number == len(self._people):
-            self._people.append((profile_id, partition_of(profile_id, self._partitions)))
+            self._people.append(profile_id)
         return number
-
-    def _forget(self) -> None:
-        #: number -> (profile id, partition), and the way back
-        self._people: list[tuple[str, int]] = []
-        self._known: dict[str, int] = {}
-        self._users: dict[str, int] = {}
-        self._anonymous: dict[str, int] = {}
-        self._beside: dict[str, str] = {}
 
 
 def _anonymous_profile(value: str, max_bytes: int) -> str:

@@ -236,6 +236,14 @@ def test_both_ids_are_carried_only_where_there_are_both() -> None:
     ]  # fmt: skip
 
 
+def test_an_empty_id_beside_a_user_is_none_whatever_else_there_is() -> None:
+    beside = [("ann", "a"), ("bo", ""), ("bo", "b"), ("anon:c", "d"), ("ann", "a")]
+    expected = [("ann", "a"), ("bo", None), ("bo", "b"), ("anon:c", None), ("ann", "a")]
+
+    assert people_of(*(GOOD | {"userId": user, "anonymousId": one} for user, one in beside)) == expected
+    assert people_of(GOOD | {"userId": "ann", "anonymousId": "a"}, GOOD | {"userId": "bo"}) == [("ann", "a"), ("bo", None)]
+
+
 def test_an_alias_carries_the_previous_id() -> None:
     assert people_of({"type": "alias", "userId": "ann", "previousId": "a", "anonymousId": "b"}) == [("ann", "a")]
 
