@@ -130,7 +130,7 @@ class PartitionState:
         self.next_offset = offset + 1
 
     def apply(self, block: Block, *, offset: int, record_time_us: int) -> Applied:
-        """Let one block in: one Kafka message, never several joined (that would change float bits)."""
+        """Let one block in: one Kafka message, since repeats are recognised by their place in the log."""
         duplicate = self._dedup.add(block.message_hash, offset, record_time_us)
         self.next_offset = offset + 1
         kept = np.flatnonzero(~duplicate)
@@ -138,7 +138,7 @@ class PartitionState:
         return self._take_in(block, kept, len(block) - len(kept))
 
     def apply_forwarded(self, block: Block) -> Applied:
-        """Let in a block that another owner sent on: its repeats were recognised there."""
+        """Let in a block that another owner sent on, or several joined: their repeats were recognised there."""
         return self._take_in(block, np.arange(len(block)), 0)
 
     def _take_in(self, block: Block, kept: Int64s, repeats: int) -> Applied:
