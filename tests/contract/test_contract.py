@@ -241,7 +241,8 @@ def test_an_empty_id_beside_a_user_is_none_whatever_else_there_is() -> None:
     expected = [("ann", "a"), ("bo", None), ("bo", "b"), ("anon:c", None), ("ann", "a")]
 
     assert people_of(*(GOOD | {"userId": user, "anonymousId": one} for user, one in beside)) == expected
-    assert people_of(GOOD | {"userId": "ann", "anonymousId": "a"}, GOOD | {"userId": "bo"}) == [("ann", "a"), ("bo", None)]
+    clean = [GOOD | {"userId": "ann", "anonymousId": "a"}, GOOD | {"userId": "bo"}]
+    assert people_of(*clean) == [("ann", "a"), ("bo", None)]
 
 
 def test_an_alias_carries_the_previous_id() -> None:
