@@ -23,6 +23,25 @@ def poll_for_ever(clicks: Clicks) -> None:
         clicks.poll()
 
 
+def say_60(ready: Settings) -> None:
+    """Let owners say sixty things on partition 0."""
+    relay = Relay(ready)
+    relay.send((0, b"%d" % number) for number in range(60))
+    relay.flush()
+    relay.close()
+
+
+def polls_until(clicks: Clicks, count: int) -> list[list[Record]]:
+    """Return what each poll had, until there are so many records."""
+    polled: list[list[Record]] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(map(len, polled)) < count:
+        polled.append(clicks.poll())
+        assert time.monotonic() < deadline
+    clicks.close()
+    return polled
+
+
 def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready: Settings) -> None:
     blocks = blocks_of(ready, KnownLog(1, 500))
     send(ready, blocks)
@@ -54,18 +73,9 @@ def test_partitions_that_could_not_be_restored_at_first_are_restored_later(ready
 
 def test_control_records_come_by_the_dozen_and_blocks_by_the_handful(ready: Settings) -> None:
     (_, block), *_ = blocks_of(ready, KnownLog(1, 500))
-    relay = Relay(ready)
-    relay.send((0, b"%d" % number) for number in range(60))
-    relay.flush()
+    say_60(ready)
     send(ready, [(1, block)] * 40)
-    clicks = Clicks(ready, dict, lambda partition: None)
-    polled: list[list[Record]] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while sum(map(len, polled)) < 100:
-        polled.append(clicks.poll())
-        assert time.monotonic() < deadline
-    clicks.close()
-    relay.close()
+    polled = polls_until(Clicks(ready, dict, lambda partition: None), 100)
 
     said = [record.value for records in polled for record in records if record.control]
     assert said == [b"%d" % number for number in range(60)]
@@ -90,18 +100,10 @@ class _Rebalanced(Clicks):
 
 def test_what_was_read_before_partitions_came_anew_is_read_again(ready: Settings) -> None:
     blocks = [(0, blocks_of(ready, KnownLog(1, 500))[0][1])] * 3
-    relay = Relay(ready)
-    relay.send((0, b"%d" % number) for number in range(60))
-    relay.flush()
-    relay.close()
+    say_60(ready)
     send(ready, blocks)
     clicks = _Rebalanced(ready, dict, lambda partition: None)
-    polled: list[list[Record]] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while sum(map(len, polled)) < 63:
-        polled.append(clicks.poll())
-        assert time.monotonic() < deadline
-    clicks.close()
+    polled = polls_until(clicks, 63)
 
     offsets = [record.offset for records in polled for record in records]
     assert clicks.rebalanced
