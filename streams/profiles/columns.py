@@ -15,7 +15,6 @@ from streams.profiles._kernel import FIRST_ROWS, Int32s, Int64s, grown, pair_has
 
 __all__ = [
     "MAX_FAMILIES", "META_WORDS", "OTHER", "DenseRows", "Entries", "EntryArrays", "Gathered", "entry_at",
-    "family_and_key",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -116,19 +115,17 @@ class Entries:
         Words of the widest family.
     bounds : ndarray of int32, shape (families,)
         Keys one person may have in each family.
-    rows : int
-        Make room for so many people at once.
     """
 
-    def __init__(self, width: int, bounds: Int32s, rows: int = FIRST_ROWS) -> None:
+    def __init__(self, width: int, bounds: Int32s) -> None:
         self._bounds = bounds
         self._size = np.array([0, -1], np.int64)
         self._ints = np.zeros((1024, META_WORDS + width), np.int64)
         self._floats = self._ints.view(np.float64)
         self._slots = np.full(2048, -1, np.int32)
-        self._head = np.full(rows, -1, np.int32)
-        self._tail = np.full(rows, -1, np.int32)
-        self._held = np.zeros((rows, max(len(bounds), 1)), np.int32)
+        self._head = np.full(FIRST_ROWS, -1, np.int32)
+        self._tail = np.full(FIRST_ROWS, -1, np.int32)
+        self._held = np.zeros((FIRST_ROWS, max(len(bounds), 1)), np.int32)
 
     def __len__(self) -> int:
         return int(self._size[0])
@@ -181,7 +178,7 @@ def pair_of(row: int, family: int, key: int) -> np.int64:
 
 
 @kernel
-def family_and_key(pair: int) -> tuple[np.int64, np.int64]:
+def _family_and_key(pair: int) -> tuple[np.int64, np.int64]:
     """Return (family, key) of the word that identifies an entry."""
     key = pair & ((np.int64(1) << np.int64(KEY_BITS)) - np.int64(1))
     family = (pair >> np.int64(KEY_BITS)) & ((np.int64(1) << np.int64(FAMILY_BITS)) - np.int64(1))
@@ -240,7 +237,7 @@ def _gather(at: Int32s, to: Int64s, table: Int64s, family: Int32s, key: Int32s, 
                 entry = at[i]
                 if entry >= 0:
                     place = to[i]
-                    family[place], key[place] = family_and_key(table[entry, 0])
+                    family[place], key[place] = _family_and_key(table[entry, 0])
                     for word in range(ints.shape[1]):
                         ints[place, word] = table[entry, META_WORDS + word]
                     to[i] = place + 1

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Touches:
-    """For each row up to `bound` of (content id, decayed weight, time of the weight); room for `rows` at once.
+    """For each row up to `bound` of (content id, decayed weight, time of the weight).
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Touches:
     held : ndarray of int32, shape (capacity,)
     """
 
-    def __init__(self, bound: int, rate: float, rows: int = FIRST_ROWS) -> None:
+    def __init__(self, bound: int, rate: float) -> None:
         self.bound = bound
         self.rate = rate
-        self.ids: UInt64s = np.zeros((rows, bound), np.uint64)
-        self.weights: Floats = np.zeros((rows, bound))
-        self.times_us: Int64s = np.zeros((rows, bound), np.int64)
-        self.held: Int32s = np.zeros(rows, np.int32)
+        self.ids: UInt64s = np.zeros((FIRST_ROWS, bound), np.uint64)
+        self.weights: Floats = np.zeros((FIRST_ROWS, bound))
+        self.times_us: Int64s = np.zeros((FIRST_ROWS, bound), np.int64)
+        self.held: Int32s = np.zeros(FIRST_ROWS, np.int32)
 
     def resize(self, rows: int) -> None:
         """Make room."""
