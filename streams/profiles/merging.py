@@ -7,19 +7,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, UInt64s
+from streams.profiles._kernel import Int32s, Int64s
 from streams.profiles.cells import merge_cell, take_out_cell
 from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, entry_at
 from streams.profiles.layout import EVENTS, FIRST, LAST, CellArrays, Layout, StoredMaps
-from streams.profiles.packing import checked, dense_words, word_at
-from streams.profiles.strings import Bytes, StringTable, intern_at
-from streams.profiles.touches import Touches, touch
+from streams.profiles.packing import checked, dense_words, entry_ends, entry_words, word_at
+from streams.profiles.strings import Bytes, StringArrays, StringTable, intern_at
+from streams.profiles.touches import TouchArrays, Touches, touch
 
 __all__ = ["merge_states"]
 
 Floats = npt.NDArray[np.float64]
-_Strings = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
-_Touched = tuple[UInt64s, Floats, Int64s, Int32s]
 
 
 def merge_states(
@@ -53,7 +51,7 @@ def merge_states(
 @kernel
 def _merge(
     rows: Int32s, offsets: Int32s, data: Bytes, maps: StoredMaps, cells: CellArrays, out: bool, ints: Int64s,
-    floats: Floats, table: EntryArrays, rate: float, touched: _Touched, strings: _Strings,
+    floats: Floats, table: EntryArrays, rate: float, touched: TouchArrays, strings: StringArrays,
     their_ints: Int64s, their_floats: Floats, entry_ints: Int64s, entry_floats: Floats,
 ) -> None:  # fmt: skip
     size, starts, letters, fixed, slots, seed = strings
@@ -70,24 +68,12 @@ def _merge(
         count = word_at(data, at, 4)
         at += 4
         for _ in range(count):
-            stored = data[at]
-            name = at + 3
-            at = name + word_at(data, at + 1, 2)
-            text, first = at, 0
-            if maps.texts[stored]:
-                at = text + 2 + word_at(data, text, 2)
-                first = 1
-            words = at
-            at = words + 8 * (maps.widths[stored] - first)
-            family = maps.families[stored]
-            if family < 0 or (out and first):
+            family, begin = maps.families[data[at]], at
+            key_end, words, at = entry_ends(data, at, maps)
+            if family < 0 or (out and words > key_end):  # a text doesn't say what was there before
                 continue
-            end = text if first else words
-            key = intern_at(data, name, end, size, starts, letters, fixed, slots, seed)
-            if first:
-                entry_ints[0, META_WORDS] = intern_at(data, text + 2, words, size, starts, letters, fixed, slots, seed)
-            for word in range(first, maps.widths[stored]):
-                entry_ints[0, META_WORDS + word] = word_at(data, words + 8 * (word - first), 8)
+            key = intern_at(data, begin + 3, key_end, size, starts, letters, fixed, slots, seed)
+            entry_words(data, key_end, words, at, entry_ints, 0, strings)
             entry = entry_at(row, family, key, table)
             for cell in range(cells.firsts[family + 1], cells.firsts[family + 2]):
                 place = cells.starts[cell]

@@ -21,18 +21,16 @@ import pyarrow as pa
 
 from streams.errors import StateError
 from streams.kernel import kernel
-from streams.profiles._kernel import Int32s, Int64s, UInt64s
+from streams.profiles._kernel import Int32s, Int64s
 from streams.profiles.columns import META_WORDS, DenseRows, Entries, EntryArrays, Gathered, entry_at
 from streams.profiles.layout import Layout, StoredMaps
-from streams.profiles.strings import Bytes, StringTable, intern_at, string_buffers
-from streams.profiles.touches import Touches
+from streams.profiles.strings import Bytes, StringArrays, StringTable, intern_at, string_buffers
+from streams.profiles.touches import TouchArrays, Touches
 
-__all__ = ["checked", "cut_state", "dense_words", "pack", "unpack", "word_at"]
+__all__ = ["checked", "cut_state", "dense_words", "entry_ends", "entry_words", "pack", "unpack", "word_at"]
 
 _VERSION = 1
 _LONGEST_KEY = 0xFFFF
-_Strings = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
-_Touched = tuple[UInt64s, npt.NDArray[np.float64], Int64s, Int32s]
 
 
 def pack(
@@ -181,7 +179,7 @@ def _put_text(data: Bytes, at: int, name: int, starts: Int64s, letters: Bytes) -
 @kernel
 def _write(
     rows: Int32s, dense: Int64s, width: int, entries: Gathered, widths: Int32s, texts: npt.NDArray[np.bool_],
-    touched: _Touched, starts: Int64s, letters: Bytes, offsets: Int32s, data: Bytes,
+    touched: TouchArrays, starts: Int64s, letters: Bytes, offsets: Int32s, data: Bytes,
 ) -> None:  # fmt: skip
     ids, weights, times, held = touched
     weight_words = weights.view(np.int64)
@@ -275,9 +273,39 @@ def dense_words(data: Bytes, at: int, words: Int32s, dense: Int64s, row: int) ->
 
 
 @kernel
+def entry_ends(data: Bytes, at: int, maps: StoredMaps) -> tuple[np.int64, np.int64, np.int64]:
+    """Return where the key of the entry that begins at `at` ends, where its words begin, and where they end.
+
+    The key begins three bytes behind `at`. Where words begin later than it ends, a text stands between.
+    """
+    stored = data[at]
+    key_end = words = at + 3 + word_at(data, at + 1, 2)
+    width = np.int64(maps.widths[stored])
+    if maps.texts[stored]:
+        words += 2 + word_at(data, key_end, 2)
+        width -= 1
+    return key_end, words, words + 8 * width
+
+
+@kernel
+def entry_words(
+    data: Bytes, key_end: int, words: int, end: int, ints: Int64s, entry: int, strings: StringArrays
+) -> None:
+    """Read the words of an entry into `ints[entry]`; see `entry_ends`. A text is interned: its id is the first word."""
+    size, starts, letters, fixed, slots, seed = strings
+    place = META_WORDS
+    if words > key_end:
+        ints[entry, place] = intern_at(data, key_end + 2, words, size, starts, letters, fixed, slots, seed)
+        place += 1
+    for at in range(words, end, 8):
+        ints[entry, place] = word_at(data, at, 8)
+        place += 1
+
+
+@kernel
 def _read(
     offsets: Int32s, data: Bytes, rows: Int32s, maps: StoredMaps, dense: Int64s, table: EntryArrays,
-    touched: _Touched, strings: _Strings,
+    touched: TouchArrays, strings: StringArrays,
 ) -> None:  # fmt: skip
     ids, weights, times, held = touched
     weight_words = weights.view(np.int64)
@@ -289,29 +317,11 @@ def _read(
         count = word_at(data, at, 4)
         at += 4
         for _ in range(count):
-            stored = data[at]
-            length = word_at(data, at + 1, 2)
-            at += 3
-            family = maps.families[stored]
-            entry = -1
+            family, begin = maps.families[data[at]], at
+            key_end, words, at = entry_ends(data, at, maps)
             if family >= 0:
-                key = intern_at(data, at, at + length, size, starts, letters, fixed, slots, seed)
-                entry = entry_at(row, family, key, table)
-            at += length
-            first = 0
-            if maps.texts[stored]:
-                length = word_at(data, at, 2)
-                at += 2
-                if entry >= 0:
-                    table.ints[entry, META_WORDS] = intern_at(
-                        data, at, at + length, size, starts, letters, fixed, slots, seed
-                    )
-                at += length
-                first = 1
-            for word in range(first, maps.widths[stored]):
-                if entry >= 0:
-                    table.ints[entry, META_WORDS + word] = word_at(data, at, 8)
-                at += 8
+                key = intern_at(data, begin + 3, key_end, size, starts, letters, fixed, slots, seed)
+                entry_words(data, key_end, words, at, table.ints, entry_at(row, family, key, table), strings)
         touches = word_at(data, at, 2)
         at += 2
         for j in range(touches):

@@ -14,9 +14,11 @@ import pyarrow as pa
 from streams.kernel import kernel
 from streams.profiles._kernel import Int32s, Int64s, UInt64s, bytes_hash, grown
 
-__all__ = ["Bytes", "StringTable", "string_buffers"]
+__all__ = ["Bytes", "StringArrays", "StringTable", "intern_at", "string_buffers"]
 
 Bytes = npt.NDArray[np.uint8]
+#: What kernels take of a `StringTable`: (size, offsets, data, fixed, slots, seed).
+StringArrays = tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]
 
 _EMPTY_BYTES = np.zeros(1, np.uint8)
 
@@ -93,7 +95,7 @@ class StringTable:
             self._slots = np.full(1 << (2 * needed).bit_length(), -1, np.int32)
             _place_all(self._size, self.offsets, self.data, self._slots, self.seed)
 
-    def arrays(self) -> tuple[Int64s, Int64s, Bytes, UInt64s, Int32s, np.uint64]:
+    def arrays(self) -> StringArrays:
         """Return what `intern_at` takes: (size, offsets, data, fixed, slots, seed)."""
         return self._size, self.offsets, self.data, self.fixed, self._slots, self.seed
 

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from streams.kernel import kernel
 from streams.profiles._kernel import FIRST_ROWS, Int32s, Int64s, UInt64s, grown
 
-__all__ = ["Touches", "touch"]
+__all__ = ["TouchArrays", "Touches", "touch"]
 
 Floats = npt.NDArray[np.float64]
+#: What kernels take of `Touches`: (ids, weights, times, held).
+TouchArrays = tuple[UInt64s, Floats, Int64s, Int32s]
 
 
 class Touches:
@@ -50,7 +52,7 @@ class Touches:
         """Forget what people touched."""
         _clear(rows, *self.arrays())
 
-    def arrays(self) -> tuple[UInt64s, Floats, Int64s, Int32s]:
+    def arrays(self) -> TouchArrays:
         """Return what kernels take."""
         return self.ids, self.weights, self.times_us, self.held
 
