@@ -1,15 +1,18 @@
-"""Entries of some people side by side are what each one's list holds, and numbers come once and in order."""
+"""Entries and touches of some people side by side are what each one holds, and numbers come once and in order."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.profiles._kernel import distinct
 from streams.profiles.columns import META_WORDS, Entries, entry_at
+from streams.profiles.touches import Touches
 
 PEOPLE, FAMILIES, WIDTH = 40, 3, 2
 
@@ -46,6 +49,43 @@ def test_gathered_entries_are_everybodys_in_order_of_their_first_appearance(
     assert np.diff(found.starts).tolist() == sizes
     assert not found.ints[:, 1].any()
     assert np.shares_memory(found.ints, found.floats) or not rows
+
+
+touched = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.sampled_from([0, 7, 900, 10**6])), max_size=60)
+
+
+@given(touched, st.lists(st.integers(0, 5), max_size=9))
+def test_touches_are_weighed_at_the_newest_of_their_person_and_listed_while_they_weigh_anything(
+    events: list[tuple[int, int, int]], asked: list[int]
+) -> None:
+    rate = 1e-3  # in a second of event time a touch weighs nothing
+    touches = Touches(8, rate)
+    rows, content, at = (np.array(column, kind) for column, kind in zip(
+        zip(*events, strict=True) if events else [(), (), ()], (np.int32, np.uint64, np.int64), strict=True,
+    ))  # fmt: skip
+    touches.update(rows, content, at)
+    held: dict[int, dict[int, list[int]]] = defaultdict(dict)
+    for row, one, time in events:
+        held[row].setdefault(one, []).append(time)
+    expected = [
+        {
+            one: math.fsum(math.exp(rate * (time - max(map(max, held[row].values())))) for time in times)
+            for one, times in held[row].items()
+        }
+        for row in asked
+    ]
+
+    ids, weights = touches.current(np.array(asked, np.int32))
+    offsets, listed = touches.listed(np.array(asked, np.int32))
+
+    assert ids.shape == weights.shape == (len(asked), 8)
+    for place, of_one in enumerate(expected):
+        n = len(of_one)
+        assert ids[place, :n].tolist() == list(of_one)
+        assert weights[place, :n].tolist() == pytest.approx(list(of_one.values()))
+        assert not weights[place, n:].any()
+        assert listed[offsets[place] : offsets[place + 1]].tolist() == [one for one, much in of_one.items() if much]
+    assert len(listed) == offsets[-1]
 
 
 @given(st.lists(st.lists(st.integers(0, 99), max_size=30), max_size=5))
