@@ -41,8 +41,6 @@ __all__ = ["CRASH_POINTS", "Profiler", "prepare", "run"]
 
 log = logging.getLogger(__name__)
 
-#: Who comes several times among so many (person, block) pairs is looked at once: a vector costs more than an event.
-_OBSERVED_AT_ONCE = 20_000
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
 _MEMORY_BYTES = 192 << 20
@@ -129,15 +127,13 @@ class Profiler:
         self._pace = Pace(settings.profiler.commit_interval_ms / 1000, lambda: self._clicks.at_end)
 
     def step(self) -> None:
-        """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
+        """Read some blocks, apply them one by one, and commit when it is time; who came is looked at then."""
         with self._stages("consume"):
             records = self._clicks.poll()
         if self._partitions and not self._arranged:
             self._sharing.arrange(self._client, self._partitions, self._space_id)
             self._arranged = True
         self._apply(records)
-        if sum(partition.unobserved_rows for partition in self._partitions.values()) >= _OBSERVED_AT_ONCE:
-            self._observe()
         with self._stages("vectors"):
             self._take_vectors()
         returned = self._committing.returned
@@ -298,7 +294,7 @@ class Profiler:
         self._pace.has_polled(records, spoke=spoke)
 
     def _observe(self) -> None:
-        """Learn from the people who came, and label them: many at once, or before a commit says who is where."""
+        """Learn from the people who came, and label them: before a commit says who is where, each once."""
         with self._stages("segment"):
             came = [partition.take_unobserved() for partition in self._partitions.values()]
             self._segmentations.observe(self._people, came, self._beside.map)
