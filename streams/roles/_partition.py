@@ -151,6 +151,11 @@ class Partition:
         return sum(map(len, self._dirty)) + self._identities.links // _LINES_A_ROW
 
     @property
+    def unobserved_rows(self) -> int:
+        """How many people came since `take_unobserved`, counted with repeats."""
+        return sum(len(rows) for rows in self._unobserved)
+
+    @property
     def unobserved(self) -> Rows:
         """The people who came since `take_unobserved`, each once: they are observed before the next commit."""
         came = distinct(self._unobserved, self.state.people)

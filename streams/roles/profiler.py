@@ -41,6 +41,8 @@ __all__ = ["CRASH_POINTS", "Profiler", "prepare", "run"]
 
 log = logging.getLogger(__name__)
 
+#: So many (person, block) pairs are worth a look before a commit is due, while nothing else is to be done.
+_WORTH_A_LOOK = 20_000
 _RETRY_S = 1.0
 #: What it holds beside its people: blocks, and a commit on its way.
 _MEMORY_BYTES = 192 << 20
@@ -127,13 +129,15 @@ class Profiler:
         self._pace = Pace(settings.profiler.commit_interval_ms / 1000, lambda: self._clicks.at_end)
 
     def step(self) -> None:
-        """Read some blocks, apply them one by one, and commit when it is time; who came is looked at then."""
+        """Read some blocks, apply them one by one, learn, label, and commit when it is time."""
         with self._stages("consume"):
             records = self._clicks.poll()
         if self._partitions and not self._arranged:
             self._sharing.arrange(self._client, self._partitions, self._space_id)
             self._arranged = True
         self._apply(records)
+        if self._clicks.at_end and sum(p.unobserved_rows for p in self._partitions.values()) >= _WORTH_A_LOOK:
+            self._observe()
         with self._stages("vectors"):
             self._take_vectors()
         returned = self._committing.returned
@@ -294,7 +298,7 @@ class Profiler:
         self._pace.has_polled(records, spoke=spoke)
 
     def _observe(self) -> None:
-        """Learn from the people who came, and label them: before a commit says who is where, each once."""
+        """Learn from the people who came, and label them: before a commit says who is where, or in a pause."""
         with self._stages("segment"):
             came = [partition.take_unobserved() for partition in self._partitions.values()]
             self._segmentations.observe(self._people, came, self._beside.map)

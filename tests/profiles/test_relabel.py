@@ -94,5 +94,6 @@ def test_who_came_is_told_without_being_taken(
     partition._unobserved = [np.array([2, 1], np.int32), np.array([2], np.int32)]
 
     assert partition.unobserved.tolist() == [1, 2]
+    assert partition.unobserved_rows == 3
     assert partition.take_unobserved().tolist() == [1, 2]
     assert not len(partition.unobserved)
