@@ -123,7 +123,7 @@ def _road(log: Households, ids: Ids) -> dict[str, Any]:
 
 
 def _processor_s() -> float:
-    """Return the processor time of all processes of the stack, in seconds; less of those that have ended."""
+    """Return the processor time, in seconds, of the processes of the stack that live."""
     spent = 0.0
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
