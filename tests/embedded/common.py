@@ -54,8 +54,8 @@ def commands(settings: Settings, **scripts: str) -> Callable[[str], list[str]]:
     return command
 
 
-def wait_for(probe: Callable[[], T], what: str, timeout_s: float = 30.0) -> T:
-    """Return the first true value of `probe`."""
+def wait_for(probe: Callable[[], T], what: str, timeout_s: float = 30.0, every_s: float = 0.02) -> T:
+    """Return the first true value of `probe`, which is asked every so often."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = probe()
@@ -64,7 +64,7 @@ def wait_for(probe: Callable[[], T], what: str, timeout_s: float = 30.0) -> T:
         if time.monotonic() > deadline:
             msg = f"waited {timeout_s} s for {what}"
             raise AssertionError(msg)
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def processes_of(folder: Path) -> list[str]:
