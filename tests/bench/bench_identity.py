@@ -1,7 +1,7 @@
 """People with several devices, merged as they log in, against the same log in which nobody is to be merged.
 
 Every count is held to the truth. A machine that others use as well changes its speed by a third within minutes, so runs
-take turns, ratios are of neighbours, and processor time, the stack's whole, stands beside the rates.
+take turns, ratios are of one round, and processor time, the stack's whole, stands beside the rates.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     log = Households(events, people)
     runs: dict[Ids, list[dict[str, Any]]] = defaultdict(list)
     for number in range(rounds):
-        for ids in list(_LOGS)[:: -1 if number % 2 else 1]:  # what is compared lies side by side
+        for ids in list(_LOGS)[:: -1 if number % 2 else 1]:  # `both` and `one` are always neighbours
             progress(f"{_LOGS[ids]}, {events:,} events, {number + 1} of {rounds}")
             runs[ids].append(_road(log, ids))
     found = {ids: _summed_up(runs[ids]) for ids in _LOGS}
@@ -66,9 +66,13 @@ def run(quick: bool = False) -> dict[str, Any]:
     )
     ratios = {f"{what}, {of}": _ratios(runs, what, of) for what in ("rate", "processor_s") for of in ("one", "user")}
     print_table(
-        "with identities, as a multiple of the run beside it",
-        ["of", "median", "least", "most"],
-        [[of, statistics.median(each), min(each), max(each)] for of, each in ratios.items()],
+        "with identities, round by round, as a multiple of",
+        ["", "median", "least", "most"],
+        [
+            [f"{what} of {_LOGS[of]}", statistics.median(each), min(each), max(each)]
+            for of in ("one", "user")
+            for what, each in (("events/s", ratios[f"rate, {of}"]), ("processor s", ratios[f"processor_s, {of}"]))
+        ],
     )
     return {
         "bench": "identity", "machine": machine(), "events": events, "people": people,
@@ -78,7 +82,7 @@ def run(quick: bool = False) -> dict[str, Any]:
 
 
 def _ratios(runs: dict[Ids, list[dict[str, Any]]], what: str, of: Ids) -> list[float]:
-    """Return how much of it the log with identities takes, run by run."""
+    """Return how much of it the log with identities takes, round by round."""
     return [round(ours[what] / theirs[what], 3) for ours, theirs in zip(runs["both"], runs[of], strict=True)]
 
 
